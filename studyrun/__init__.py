@@ -1,0 +1,139 @@
+"""studyrun: one YAML file in, a report out in which every claim carries its evidence."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "Artifact",
+    "Bound",
+    "CheckScope",
+    "Classification",
+    "Classifier",
+    "ClassifierRef",
+    "Component",
+    "Concept",
+    "ConceptRef",
+    "ConceptSource",
+    "Context",
+    "EffectRef",
+    "Evidence",
+    "Fault",
+    "FilePath",
+    "Fraction",
+    "Inputs",
+    "Intervention",
+    "Kind",
+    "Law",
+    "Model",
+    "ModelFacts",
+    "NoParams",
+    "NonNegativeInt",
+    "Position",
+    "PositiveFloat",
+    "PositiveInt",
+    "RankRange",
+    "Ref",
+    "Result",
+    "Run",
+    "SiteEdit",
+    "Step",
+    "StudyError",
+    "__version__",
+    "hookimpl",
+    "open_run",
+    "run",
+]
+__version__ = "0.1.0"
+
+_HOMES = {
+    "studyrun.artifacts": ("Artifact", "Result"),
+    "studyrun.contracts": (
+        "Bound",
+        "CheckScope",
+        "Classification",
+        "Classifier",
+        "Component",
+        "Concept",
+        "ConceptSource",
+        "Context",
+        "Evidence",
+        "Fault",
+        "Inputs",
+        "Intervention",
+        "Kind",
+        "Law",
+        "Model",
+        "ModelFacts",
+        "Position",
+        "SiteEdit",
+        "Step",
+    ),
+    "studyrun.errors": ("StudyError",),
+    "studyrun.hookspecs": ("hookimpl",),
+    "studyrun.params": (
+        "ClassifierRef",
+        "ConceptRef",
+        "EffectRef",
+        "FilePath",
+        "Fraction",
+        "NoParams",
+        "NonNegativeInt",
+        "PositiveFloat",
+        "PositiveInt",
+        "RankRange",
+        "Ref",
+    ),
+    "studyrun.runs": ("Run", "open_run", "run"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+if TYPE_CHECKING:
+    from studyrun.artifacts import Artifact, Result
+    from studyrun.contracts import (
+        Bound,
+        CheckScope,
+        Classification,
+        Classifier,
+        Component,
+        Concept,
+        ConceptSource,
+        Context,
+        Evidence,
+        Fault,
+        Inputs,
+        Intervention,
+        Kind,
+        Law,
+        Model,
+        ModelFacts,
+        Position,
+        SiteEdit,
+        Step,
+    )
+    from studyrun.errors import StudyError
+    from studyrun.hookspecs import hookimpl
+    from studyrun.params import (
+        ClassifierRef,
+        ConceptRef,
+        EffectRef,
+        FilePath,
+        Fraction,
+        NonNegativeInt,
+        NoParams,
+        PositiveFloat,
+        PositiveInt,
+        RankRange,
+        Ref,
+    )
+    from studyrun.runs import Run, open_run, run
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name's home defines
+    """Import a public name from its home on first use."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'studyrun' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value

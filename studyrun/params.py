@@ -1,0 +1,122 @@
+"""Parameters: frozen dataclasses from which schema, defaults, docs and typed values all come.
+
+msgspec does the work (0.03 s to import; the measurement stands in docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "COMPONENT_MARK",
+    "PATH_MARK",
+    "ClassifierRef",
+    "ConceptRef",
+    "EffectRef",
+    "FilePath",
+    "Fraction",
+    "NonNegativeInt",
+    "NoParams",
+    "PositiveFloat",
+    "PositiveInt",
+    "Ref",
+    "RankRange",
+    "defaults",
+    "field_docs",
+    "parse",
+    "schema",
+    "to_builtins",
+]
+
+COMPONENT_MARK = "x-studyrun-component"
+"""Schema keyword: this value names a component of that kind (a name, or {use, with})."""
+PATH_MARK = "x-studyrun-path"
+"""Schema keyword: this value is a path, relative to the study's folder; never part of a key."""
+
+Ref = str | dict[str, Any]
+PositiveInt = Annotated[int, Meta(ge=1)]
+NonNegativeInt = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+RankRange = Annotated[str, Meta(pattern=r"^[1-9][0-9]*-[1-9][0-9]*$", examples=["50-200"])]
+FilePath = Annotated[str, Meta(min_length=1, extra_json_schema={PATH_MARK: True})]
+ClassifierRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "classifier"})]
+ConceptRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "concept"})]
+EffectRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "effect"})]
+
+
+@dataclasses.dataclass(frozen=True)
+class NoParams:
+    """For a component without parameters."""
+
+
+def parse(params: type, raw: Mapping[str, Any]) -> Any:
+    """The typed parameters of an already validated mapping.
+
+    Raises:
+        msgspec.ValidationError: the mapping does not fit (validation reports this earlier).
+    """
+    return msgspec.convert(dict(raw), type=params)
+
+
+def to_builtins(params: Any) -> dict[str, Any]:
+    """All parameters, defaults included, as plain JSON values."""
+    values: dict[str, Any] = msgspec.to_builtins(dataclasses.asdict(params))
+    return values
+
+
+def defaults(params: type) -> dict[str, Any]:
+    """The defaults of the optional parameters, as plain JSON values."""
+    values = {}
+    for field in dataclasses.fields(params):
+        if field.default is not dataclasses.MISSING:
+            values[field.name] = msgspec.to_builtins(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            values[field.name] = msgspec.to_builtins(field.default_factory())
+    return values
+
+
+def schema(params: type) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON Schema of a parameter class, closed (no unknown keys), and its named parts."""
+    (root,), parts = msgspec.json.schema_components([params], ref_template="#/$defs/{name}")
+    name = root["$ref"].removeprefix("#/$defs/")
+    own = parts.pop(name)
+    for part in (own, *parts.values()):
+        if part.get("type") == "object":
+            part.setdefault("additionalProperties", False)
+    return own, parts
+
+
+def field_docs(params: type) -> dict[str, str]:
+    """The string under every field, by field name; base classes first."""
+    docs: dict[str, str] = {}
+    for cls in reversed(params.__mro__):
+        if dataclasses.is_dataclass(cls):
+            docs.update(_own_field_docs(cls))
+    return docs
+
+
+def _own_field_docs(cls: type) -> dict[str, str]:
+    try:
+        source = textwrap.dedent(inspect.getsource(cls))
+    except (OSError, TypeError):  # made at run time: its bases hold the strings
+        return {}
+    body = ast.parse(source).body[0]
+    assert isinstance(body, ast.ClassDef)
+    docs = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match below:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    docs[field.target.id] = " ".join(text.split())
+    return docs
+
+
