@@ -1,0 +1,104 @@
+"""Imports point one way, and what must stay light stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "studyrun"
+PLUGINS = ROOT / "plugins"
+FLOW = ["data", "models", "extract", "sae", "classify", "intervene", "report"]
+LAYERS = [
+    {"errors", "hookspecs", "params"},
+    {"diagnostics", "artifacts"},
+    {"contracts"},
+    {"source", "registry"},
+    {"study"},
+    {"schema", "wiring"},
+    {"validation"},
+    {"store", "keys", "progress", "events"},
+    {"plan", "context", "verdicts"},
+    {"runner"},
+    {"runs"},
+    {"testing", "describe", "scaffold"},
+    {"cli"},
+]
+HEAVY = {"torch", "transformers", "polars", "numpy", "scipy", "tokenizers", "safetensors"}
+
+
+def imports(file: Path, *, run_time_only: bool = True) -> set[str]:
+    """Modules that a file imports anywhere outside `if TYPE_CHECKING`."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test) and run_time_only:
+            for other in node.orelse:
+                visit(other)
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(file.read_text()))
+    return found
+
+
+def core_files() -> list[Path]:
+    return sorted(file for file in CORE.rglob("*.py") if file.name != "__init__.py")
+
+
+def layer_of(room: str) -> int:
+    for number, names in enumerate(LAYERS):
+        if room in names:
+            return number
+    raise AssertionError(f"studyrun/{room} stands in no layer of {__file__}: add it where it belongs")
+
+
+@pytest.mark.parametrize("file", core_files(), ids=lambda file: str(file.relative_to(CORE)))
+def test_core_imports_only_from_lower_or_equal_layers(file):
+    room = file.relative_to(CORE).parts[0].removesuffix(".py")
+    own = layer_of(room)
+    rooms = {
+        name.split(".")[1]
+        for name in imports(file)
+        if name.startswith("studyrun.") and (CORE / name.split(".")[1]).with_suffix(".py").exists()
+    }
+    above = sorted(other for other in rooms if layer_of(other) > own)
+    assert above == []
+
+
+@pytest.mark.parametrize("file", core_files(), ids=lambda file: str(file.relative_to(CORE)))
+def test_the_core_imports_no_plugin(file):
+    plugins = {name for name in imports(file) if name.startswith("studyrun_")}
+    assert plugins == set()
+
+
+@pytest.mark.parametrize(
+    "file", sorted(PLUGINS.rglob("*.py")), ids=lambda file: str(file.relative_to(PLUGINS))
+)
+def test_plugins_import_studyrun_itself_and_leftwards(file):
+    room = file.relative_to(PLUGINS).parts[0].removeprefix("studyrun_")
+    allowed = {f"studyrun_{name}" for name in FLOW[: FLOW.index(room) + 1]}
+    names = imports(file, run_time_only=False)
+    plugins = {name.split(".")[0] for name in names if name.startswith("studyrun_")}
+    assert plugins - allowed == set()
+    below = {
+        name
+        for name in names
+        if name.startswith("studyrun.") and (CORE / name.split(".")[1]).with_suffix(".py").exists()
+    }
+    assert below == set(), "plugins write `from studyrun import ...` only"
+
+
+@pytest.mark.parametrize("name", ["studyrun", *(f"studyrun_{room}" for room in FLOW)])
+def test_importing_a_package_stays_light(name):
+    code = f"import sys, {name}; print(*sorted(set(sys.modules) & {HEAVY!r}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
