@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor
 
-__all__ = ["MAIN_TABLE", "Artifact", "Manifest", "Result", "StoredFile"]
+__all__ = ["MAIN_TABLE", "TENSORS", "Artifact", "Manifest", "Result", "StoredFile"]
 
 MAIN_TABLE = "table"
+TENSORS = "tensors.safetensors"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +55,8 @@ class Manifest:
     """`<step component> <version>`."""
     meta: dict[str, Any]
     files: dict[str, StoredFile]
+    sources: dict[str, str] = field(default_factory=dict)
+    """`<kind> <component>` -> digest of its source: says when code changed under a version."""
 
 
 class Artifact:
@@ -62,9 +65,7 @@ class Artifact:
     Plugins subclass this for typed views (`Component(kind="artifact")`).
     """
 
-    def __init__(
-        self, folder: Path, manifest: Manifest, verify: Callable[[str], Path]
-    ) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, verify: Callable[[str], Path]) -> None:
         self.folder, self.manifest, self._verify = folder, manifest, verify
 
     def __repr__(self) -> str:
@@ -105,7 +106,7 @@ class Artifact:
         """Every tensor by name, memory-mapped, on CPU."""
         from safetensors.torch import load_file
 
-        return load_file(self.file("tensors.safetensors"))
+        return load_file(self.file(TENSORS))
 
     def file(self, name: str) -> Path:
         """The verified path of one file.

@@ -27,12 +27,15 @@ __all__ = [
     "Concept",
     "ConceptSource",
     "Context",
+    "Effect",
+    "EffectCase",
     "Evidence",
     "Fault",
     "Inputs",
     "Intervention",
     "Kind",
     "Law",
+    "Measurement",
     "Model",
     "ModelFacts",
     "Position",
@@ -175,20 +178,27 @@ class Context(Protocol):
     @property
     def device(self) -> torch.device:
         """Where tensors live (`auto` already decided)."""
+
     @property
     def dtype(self) -> torch.dtype:
         """The study's floating-point type for model weights."""
+
     @property
     def seed(self) -> int:
         """The study's seed."""
+
     def generator(self, purpose: str) -> torch.Generator:
         """A CPU generator that depends only on the seed and the purpose."""
+
     def model(self) -> Model:
         """The study's model, loaded once and kept warm."""
+
     def bind(self, kind: Kind, ref: str | Mapping[str, Any]) -> Bound:
         """The component that a parameter names (`"enrichment"` or `{use:, with:}`)."""
+
     def components(self, kind: Kind) -> tuple[Component, ...]:
         """Every registered component of a kind, sorted by name."""
+
     def in_batches(
         self,
         work: Callable[[Sequence[int]], None],
@@ -198,10 +208,13 @@ class Context(Protocol):
         unit: str = "problems",
     ) -> None:
         """Call `work` on consecutive pieces of `order`; halve and retry when memory runs out."""
+
     def track(self, items: Iterable[Any], *, total: int, label: str, unit: str) -> Iterable[Any]:
         """The items again, with a progress bar that appears after two seconds."""
+
     def note(self, message: str) -> None:
         """Write a line to the run's events, for the reader of the run."""
+
     def scratch(self) -> Path:
         """A folder that is this step's own while it runs and is removed afterwards."""
 
@@ -238,12 +251,19 @@ class Model(Protocol):
         """Residuals after each block, (questions, layers, positions, d_model), float32, on CPU.
 
         A row does not depend on the other questions.
+
+        Raises:
+            QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
         """
 
     def answers(
         self, questions: Sequence[str], context: Context, edit: SiteEdit | None = None
     ) -> list[str]:
-        """Greedy answers as text, with `edit` applied exactly once per row at its site."""
+        """Greedy answers as text, with `edit` applied exactly once per row at its site.
+
+        Raises:
+            QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,9 +308,12 @@ class Classification:
     """What a classifier returns."""
 
     labels: pl.DataFrame
-    """(feature, label, kind, verdict, ...), one row per feature."""
+    """One row per feature: (feature, label, kind, verdict), and of (concept, n, n_with, rate,
+    base_rate, lift, q, ci_low, ci_high, n_needed, ...) what it knows; the rest becomes null.
+
+    `verdict` is `supported`, `inconclusive`, or `untested` where a rule made the label."""
     associations: pl.DataFrame
-    """The tests behind the labels, one row per feature and concept tested."""
+    """The numbers behind the labels, one row per feature and concept looked at."""
 
 
 class Classifier(Protocol):
@@ -304,4 +327,56 @@ class Intervention(Protocol):
     """kind `intervention`: a pure map of feature activations; must not change its input."""
 
     def __call__(self, z: Tensor, features: Tensor, params: Any) -> Tensor:
-        """z' of the same shape (rows, d_sae); `features` (n,) int64 says which columns."""
+        """Z' of the same shape (rows, d_sae); `features` (n,) int64 says which columns."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EffectCase:
+    """What an effect measures: one intervention at one site, edit by edit, on the same rows.
+
+    An edit is the tuple of features that the intervention is given: one, or a pair.
+    """
+
+    problems: pl.DataFrame
+    """The `problems` columns plus `problem` (u32), one row per row of `x` and `z`."""
+    answer_rule: str
+    """How the data says that a model's text states its answer, e.g. `last-number`."""
+    x: Tensor
+    """(rows, d_in): the residuals at the site."""
+    z: Tensor
+    """(rows, d_sae): their feature activations, before any edit."""
+    W_dec: Tensor
+    """(d_sae, d_in): x_hat(z') - x_hat(z) = (z' - z) @ W_dec."""
+    layer: int
+    position: Position
+    intervene: Callable[[Tensor, Tensor], Tensor]
+    """z' of (z, features): the intervention with its parameters already given."""
+    featurewise: bool
+    """It declares the law `featurewise`: all columns may be edited at once and read one by one."""
+    edits: tuple[tuple[int, ...], ...]
+    """What to measure, one row of the result each."""
+    matched: tuple[tuple[tuple[int, ...], ...], ...]
+    """For each edit, edits of other features alike in frequency and mean |activation|."""
+    directions: int
+    """How many random directions an effect compares with."""
+    resamples: int
+    """How many bootstrap samples of problems an interval rests on."""
+    confidence: float
+    """The coverage of every interval, e.g. 0.95."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """What an effect returns."""
+
+    table: pl.DataFrame
+    """One row per edit, in the order of the case; each effect names its columns its own way."""
+    evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """Tables behind the numbers, stored as `<step>_<effect>_<name>`; `edit` indexes the edits."""
+
+
+class Effect(Protocol):
+    """kind `effect`: what the edits change, each beside its control."""
+
+    def __call__(self, case: EffectCase, params: Any, context: Context) -> Measurement:
+        """Measure every edit of the case."""

@@ -6,10 +6,10 @@ Exit codes: 0 done, 1 a step failed, 2 the study or the usage is wrong, 3 a plug
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from studyrun.diagnostics import Diagnostic
@@ -18,6 +18,7 @@ __all__ = [
     "ArtifactDamaged",
     "InvalidStudy",
     "PluginError",
+    "QuestionsRefused",
     "StepFailed",
     "StoreBusy",
     "StudyError",
@@ -28,16 +29,21 @@ __all__ = [
 class StudyError(Exception):
     """The root of all errors that studyrun raises on purpose; `exit_code` is the shell's."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
 
 class InvalidStudy(StudyError):
-    """The study is wrong; `diagnostics` holds every fault found, in file order."""
+    """The study is wrong; `diagnostics` holds every fault found, in file order.
+
+    Where each of them is a plugin's, so is the exit code.
+    """
 
     exit_code = 2
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
+        if self.diagnostics and all(each.code == "plugin" for each in self.diagnostics):
+            self.exit_code = PluginError.exit_code
         super().__init__("\n".join(str(d) for d in self.diagnostics))
 
 
@@ -63,6 +69,16 @@ class StepFailed(StudyError):
     def __init__(self, step: str, message: str) -> None:
         self.step = step
         super().__init__(f"step {step!r} failed: {message}")
+
+
+class QuestionsRefused(StudyError):
+    """A model cannot take some of the questions; `reasons` says why, by row."""
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        self.reasons = dict(sorted(reasons.items()))
+        row, reason = next(iter(self.reasons.items()))
+        more = f" (and {len(self.reasons) - 1} more)" if len(self.reasons) > 1 else ""
+        super().__init__(f"question {row}: {reason}{more}")
 
 
 class StoreBusy(StudyError):

@@ -118,5 +118,3 @@ def _own_field_docs(cls: type) -> dict[str, str]:
                 case ast.Expr(value=ast.Constant(value=str(text))):
                     docs[field.target.id] = " ".join(text.split())
     return docs
-
-

@@ -7,56 +7,53 @@ same problems.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TypeVar
 
-from studyrun_data.templates import CHAINS, CONTAINERS, ITEMS, NAMES, STORIES, Template
+from studyrun_data.facts import (
+    MAX_NUMBER,
+    OPERATORS,
+    SIZES,
+    Facts,
+    WordStep,
+    compute,
+    list_facts,
+)
+from studyrun_data.templates import (
+    CHAINS,
+    CONTAINERS,
+    ITEMS,
+    NAMES,
+    STORIES,
+    Form,
+    Template,
+    render,
+    work_out,
+)
 
-MAX_NUMBER = 100
-OPERATORS = ("+", "-", "*", "/")
+__all__ = [
+    "MAX_NUMBER",
+    "OPERATORS",
+    "STEPS",
+    "Form",
+    "WordProblem",
+    "WordStep",
+    "contrast",
+    "draw",
+    "generate",
+    "is_held_out",
+    "stream",
+]
+
 STEPS = (1, 2, 3, 4)
 CHAIN_SHARE = 0.4
-SIZES = (25, 50, 100)
-"""The largest number of a problem is drawn from these with equal odds, so small numbers are common."""
 HELD_OUT_ONE_IN = 20
-_TRIES = 20_000
+_TRIES = 4_000
 _NUMBER_TRIES = 30
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class WordStep:
-    """One calculation, for example 20*3=60."""
-
-    left: int
-    operator: str
-    right: int
-    result: int
-
-    def __str__(self) -> str:
-        return f"{self.left}{self.operator}{self.right}={self.result}"
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """Everything that determines a problem, so that it can be told again with a change."""
-
-    template: Template
-    """The story."""
-    operators: tuple[str, ...]
-    """One per operation of the template."""
-    operands: tuple[int, ...]
-    """The given numbers in the order of the question."""
-    variants: tuple[int, ...]
-    """Which wording each operation uses, modulo the number of wordings."""
-    name: str
-    other: str
-    item: str
-    container: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,98 +83,6 @@ class WordProblem:
         return self.form.operands
 
 
-def compute(left: int, operator: str, right: int, size: int = MAX_NUMBER) -> int | None:
-    """The result, or None where the calculation is not one of ours.
-
-    Ours have operands and result in 1..size and exact division; none multiplies or divides by 1,
-    or divides a number by itself.
-    """
-    if not (1 <= left <= size and 1 <= right <= size):
-        return None
-    if operator in "*/" and (right == 1 or left == (1 if operator == "*" else right)):
-        return None
-    if operator == "/":
-        return None if left % right else left // right
-    result = left + right if operator == "+" else left - right if operator == "-" else left * right
-    return result if 1 <= result <= size else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """All calculations with numbers up to a size; a given number is at least 2."""
-
-    pairs: dict[str, list[tuple[int, int]]]
-    """Operator -> operands, both given."""
-    rights: dict[tuple[str, int], list[int]]
-    """(operator, left operand) -> given right operands."""
-    lefts: dict[tuple[str, int], list[int]]
-    """(operator, right operand) -> given left operands."""
-
-
-def _facts(size: int) -> _Facts:
-    """The calculations with numbers up to `size`."""
-    facts = _Facts({op: [] for op in OPERATORS}, {}, {})
-    numbers = range(1, size + 1)
-    for op, a, b in itertools.product(OPERATORS, numbers, numbers):
-        if compute(a, op, b, size) is None:
-            continue
-        if a > 1 and b > 1:
-            facts.pairs[op].append((a, b))
-        if b > 1:
-            facts.rights.setdefault((op, a), []).append(b)
-        if a > 1:
-            facts.lefts.setdefault((op, b), []).append(a)
-    return facts
-
-
-_FACTS = {size: _facts(size) for size in SIZES}
-
-
-def draw_fact(rng: random.Random, operator: str) -> WordStep:
-    """One calculation on its own, with the sizes of the problems."""
-    left, right = rng.choice(_FACTS[rng.choice(SIZES)].pairs[operator])
-    result = compute(left, operator, right)
-    if result is None:
-        raise AssertionError("a listed fact is always valid")
-    return WordStep(left, operator, right, result)
-
-
-def work_out(
-    template: Template, operators: Sequence[str], operands: Sequence[int]
-) -> tuple[WordStep, ...] | None:
-    """The steps that these operands give, or None where one of them is not allowed."""
-    given = iter(operands)
-    steps: list[WordStep] = []
-    for operation, operator in zip(template.operations, operators, strict=True):
-        left = next(given) if operation.left is None else steps[operation.left].result
-        right = next(given) if operation.right is None else steps[operation.right].result
-        result = compute(left, operator, right)
-        if result is None:
-            return None
-        steps.append(WordStep(left, operator, right, result))
-    return tuple(steps)
-
-
-def render(form: Form) -> str:
-    """The question in words."""
-    fillers = {
-        "name": form.name,
-        "other": form.other,
-        "item": form.item,
-        "container": form.container,
-    }
-    given = iter(form.operands)
-    phrases = []
-    choices = zip(form.template.operations, form.operators, form.variants, strict=True)
-    for operation, operator, variant in choices:
-        wordings = operation.wordings[operator]
-        left = next(given) if operation.left is None else None
-        right = next(given) if operation.right is None else None
-        phrase = wordings[variant % len(wordings)]
-        phrases.append(phrase.format(left=left, right=right, **fillers))
-    return form.template.text.format(*phrases, **fillers)
-
-
 def _problem(form: Form) -> WordProblem | None:
     """The problem of a form, or None where its numbers do not work out."""
     steps = work_out(form.template, form.operators, form.operands)
@@ -194,14 +99,10 @@ def _draw_operands(
     for operation, operator in zip(template.operations, operators, strict=True):
         left = None if operation.left is None else results[operation.left]
         right = None if operation.right is None else results[operation.right]
-        pair = _draw_pair(rng, size, operator, left, right)
+        pair = _draw_pair(rng, list_facts(size), operator, left, right)
         if pair is None:
             return None
-        given += [
-            number
-            for number, known in zip(pair, (left, right), strict=True)
-            if known is None
-        ]
+        given += [pair[i] for i, known in enumerate((left, right)) if known is None]
         result = compute(pair[0], operator, pair[1], size)
         if result is None:
             return None
@@ -210,20 +111,18 @@ def _draw_operands(
 
 
 def _draw_pair(
-    rng: random.Random, size: int, operator: str, left: int | None, right: int | None
+    rng: random.Random, facts: Facts, operator: str, left: int | None, right: int | None
 ) -> tuple[int, int] | None:
     """Operands with the unknown ones drawn, or None where there are none."""
-    if left is None and right is None:
-        return rng.choice(_FACTS[size].pairs[operator])
-    if right is None and left is not None:
-        rights = _FACTS[size].rights.get((operator, left))
+    if left is not None and right is not None:
+        return left, right
+    if left is not None:
+        rights = facts.rights.get((operator, left))
         return None if rights is None else (left, rng.choice(rights))
-    if left is None and right is not None:
-        lefts = _FACTS[size].lefts.get((operator, right))
+    if right is not None:
+        lefts = facts.lefts.get((operator, right))
         return None if lefts is None else (rng.choice(lefts), right)
-    if left is None or right is None:
-        raise AssertionError("both are known here")
-    return left, right
+    return rng.choice(facts.pairs[operator])
 
 
 def _draw_operators(
@@ -488,7 +387,7 @@ def _swaps(places: tuple[_T, ...], old: _T, new: _T) -> list[tuple[_T, ...]]:
     """Every way to replace one `old` by `new`."""
     if old == new:
         return []
-    return [places[:i] + (new,) + places[i + 1 :] for i, x in enumerate(places) if x == old]
+    return [(*places[:i], new, *places[i + 1 :]) for i, x in enumerate(places) if x == old]
 
 
 def _is_worded(form: Form) -> bool:

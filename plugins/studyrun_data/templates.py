@@ -1,4 +1,4 @@
-"""Sentence templates of the arithmetic word problems.
+"""Sentence templates of the arithmetic word problems, worked out and told.
 
 A template is data: its operations say which numbers meet (given in the question or results of
 earlier operations), and each operation carries one or more wordings for every operator that makes
@@ -7,9 +7,11 @@ sense at its place. So a problem can be told again with other numbers or with an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from studyrun_data.facts import WordStep, compute
 
 NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix",
          "Grace", "Hugo", "Iris", "Jonas", "Kira", "Leo")  # fmt: skip
@@ -179,7 +181,8 @@ TWO_STEPS = (
                   "*": "Each child of a team makes {right} points. How many points is that?"}),
     )),
     Template("saving", "{name} has {0} {1} How many dollars does {name} have?", (
-        _given({"*": "{left} notes of {right} dollars.", "-": "{left} dollars and spends {right}."}),
+        _given({"*": "{left} notes of {right} dollars.",
+                "-": "{left} dollars and spends {right}."}),
         _then(0, {"+": "{name} earns {right} dollars.",
                   "/": "Shared by {right} friends, one part stays with {name}."}),
     )),
@@ -222,14 +225,14 @@ THREE_STEPS = (
                 "+": "A hall had {left} rows and {right} were added."}),
         _given({"+": "Each row had {left} seats and got {right} more.",
                 "-": "Each row had {left} seats and lost {right}.",
-                "/": "In all, {left} seats in {right} rows were used before."}),
+                "/": "Before, {left} seats were shared evenly by {right} rows."}),
         _both(0, 1, {"*": "How many seats are there now?"}),
     )),
     Template("trip", "{name} rides {0} {1} {2}", (
         _given({"*": "{left} hours with {right} miles in each.",
                 "+": "{left} miles by train and {right} by bus."}),
         _then(0, {"+": "Then {name} walks {right} miles.", "-": "Then {name} goes {right} back.",
-                  "/": "It takes {right} days, so {name} counts one day."}),
+                  "/": "It took {right} equal days and {name} counts one."}),
         _against(1, {"-": "The way is {left} miles long. How many miles are left?"}),
     )),
 )  # fmt: skip
@@ -259,7 +262,8 @@ FOUR_STEPS = (
         _given({"*": "A farm has {left} houses with {right} hens each.",
                 "+": "A farm has {left} white and {right} brown hens."}),
         _then(0, {"-": "{right} hens are sold.", "+": "{right} hens are bought."}),
-        _then(1, {"*": "Each hen lays {right} eggs.", "/": "Of {right} equal groups one lays an egg each."}),
+        _then(1, {"*": "Each hen lays {right} eggs.",
+                  "/": "Of {right} equal groups one lays an egg each."}),
         _then(2, {"-": "{right} eggs break. How many eggs are good?",
                   "/": "The eggs fill {right} {container}. How many eggs are in each?"}),
     )),
@@ -274,12 +278,67 @@ FOUR_STEPS = (
         _then(0, {"-": "The shop takes {right} dollars off.",
                   "+": "A cake costs {right} dollars more."}),
         _then(1, {"/": "Of {right} friends each pays the same part.",
-                  "*": "{right} friends buy all this too, so it is paid as often."}),
+                  "*": "In all, {right} friends buy all this, each alone."}),
         _against(2, {"-": "{name} had {left} dollars and pays that. How many dollars are left?",
-                     "+": "{name} pays that and keeps {left} dollars. How many were there before?"}),
+                     "+": "{name} pays that and keeps {left} dollars. "
+                          "How many were there before?"}),
     )),
 )  # fmt: skip
 
 STORIES: Mapping[int, tuple[Template, ...]] = MappingProxyType(
     {1: ONE_STEP, 2: TWO_STEPS, 3: THREE_STEPS, 4: FOUR_STEPS}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Everything that determines a problem, so that it can be told again with a change."""
+
+    template: Template
+    """The story."""
+    operators: tuple[str, ...]
+    """One per operation of the template."""
+    operands: tuple[int, ...]
+    """The given numbers in the order of the question."""
+    variants: tuple[int, ...]
+    """Which wording each operation uses, modulo the number of wordings."""
+    name: str
+    other: str
+    item: str
+    container: str
+
+
+def work_out(
+    template: Template, operators: Sequence[str], operands: Sequence[int]
+) -> tuple[WordStep, ...] | None:
+    """The steps that these operands give, or None where one of them is not allowed."""
+    given = iter(operands)
+    steps: list[WordStep] = []
+    for operation, operator in zip(template.operations, operators, strict=True):
+        left = next(given) if operation.left is None else steps[operation.left].result
+        right = next(given) if operation.right is None else steps[operation.right].result
+        result = compute(left, operator, right)
+        if result is None:
+            return None
+        steps.append(WordStep(left, operator, right, result))
+    return tuple(steps)
+
+
+def render(form: Form) -> str:
+    """The question in words."""
+    fillers = {
+        "name": form.name,
+        "other": form.other,
+        "item": form.item,
+        "container": form.container,
+    }
+    given = iter(form.operands)
+    phrases = []
+    choices = zip(form.template.operations, form.operators, form.variants, strict=True)
+    for operation, operator, variant in choices:
+        wordings = operation.wordings[operator]
+        left = next(given) if operation.left is None else None
+        right = next(given) if operation.right is None else None
+        phrase = wordings[variant % len(wordings)]
+        phrases.append(phrase.format(left=left, right=right, **fillers))
+    return form.template.text.format(*phrases, **fillers)

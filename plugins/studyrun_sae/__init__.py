@@ -1,1 +1,63 @@
-"""Placeholder, replaced by its room."""
+"""The SAE room: the value, its maths, training, encoding, and the artifacts they leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from studyrun import Component, NoParams, hookimpl
+from studyrun_sae.params import AbsTopKRecipe, SaeTrain
+
+__all__ = ["studyrun_components"]
+
+
+@hookimpl
+def studyrun_components() -> Iterable[Component]:
+    """Two training steps (one function, two sets of defaults), encoding, two artifact types."""
+    yield Component(
+        kind="step",
+        name="sae-train",
+        version="1",
+        params=SaeTrain,
+        target="studyrun_sae.train_step:run",
+        summary="train a k-sparse autoencoder on the activations of one site",
+        takes=("activations",),
+        makes="sae",
+        check="studyrun_sae.checks:check_training",
+    )
+    yield Component(
+        kind="step",
+        name="sae-train-abstopk",
+        version="1",
+        params=AbsTopKRecipe,
+        target="studyrun_sae.train_step:run",
+        summary="sae-train with the defaults of the investigation this project grew out of",
+        takes=("activations",),
+        makes="sae",
+        check="studyrun_sae.checks:check_training",
+    )
+    yield Component(
+        kind="step",
+        name="sae-encode",
+        version="1",
+        params=NoParams,
+        target="studyrun_sae.encode_step:run",
+        summary="the active features of every problem, as rows (problem, feature, activation)",
+        takes=("activations", "sae"),
+        makes="feature-acts",
+    )
+    yield Component(
+        kind="artifact",
+        name="sae",
+        version="1",
+        params=NoParams,
+        target="studyrun_sae.artifacts:SaeArtifact",
+        summary="a trained SAE; `.load()` checks its fingerprint and returns it",
+    )
+    yield Component(
+        kind="artifact",
+        name="feature-acts",
+        version="1",
+        params=NoParams,
+        target="studyrun_sae.artifacts:FeatureActs",
+        summary="active (problem, feature, activation) triples; `.dense(split)` is a tensor",
+    )

@@ -45,18 +45,18 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # noqa: ARG002 - torch's
         """One update of every matrix."""
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
-                    self._update(p, group)
+                    self._update(p, p.grad, group)
 
-    def _update(self, p: nn.Parameter, group: dict[str, float]) -> None:
+    def _update(self, p: nn.Parameter, gradient: Tensor, group: dict[str, float]) -> None:
         """Move one stack of matrices."""
         buffer = self.state[p].setdefault("momentum", torch.zeros_like(p))
-        buffer.lerp_(p.grad, 1 - group["momentum"])
-        update = orthogonalise(p.grad.lerp(buffer, group["momentum"]))
+        buffer.lerp_(gradient, 1 - group["momentum"])
+        update = orthogonalise(gradient.lerp(buffer, group["momentum"]))
         scale = max(1.0, p.shape[-2] / p.shape[-1]) ** 0.5
         p.mul_(1 - group["lr"] * group["weight_decay"])
         p.add_(update, alpha=-group["lr"] * scale)

@@ -10,10 +10,9 @@ import math
 from dataclasses import dataclass, field, replace
 
 import torch
+from studyrun_data.generator import MAX_NUMBER
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
-
-from studyrun_data.generator import MAX_NUMBER
 from vocabulary import FIRST_NUMBER
 
 ROPE_THETA = 10_000.0
@@ -59,7 +58,8 @@ def number_features(d: int, generator: torch.Generator) -> Tensor:
     features = torch.cat(columns, dim=1)
     features = features / features.norm(dim=1, keepdim=True)
     projection = torch.randn(features.shape[1], d, generator=generator)
-    return 0.8 * features @ projection + 0.6 * torch.randn(len(n), d, generator=generator)
+    rows: Tensor = 0.8 * features @ projection
+    return rows + 0.6 * torch.randn(len(n), d, generator=generator)
 
 
 def rope_tables(shape: Shape) -> tuple[Tensor, Tensor]:
@@ -74,11 +74,24 @@ def rope_tables(shape: Shape) -> tuple[Tensor, Tensor]:
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary embedding of (batch, heads, tokens, dimension)."""
     a, b = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-b, a], dim=-1) * sin
+    turned: Tensor = x * cos + torch.cat([-b, a], dim=-1) * sin
+    return turned
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
+    """Softmax attention; the quicker of two ways on a CPU, where bfloat16 kernels are slow."""
+    if q.shape[2] == 1:
+        single = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), bias.float())
+        return single.to(q.dtype)
+    scores: Tensor = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias
+    return torch.matmul(scores.float().softmax(-1).to(q.dtype), v)
 
 
 class Network(nn.Module):
     """Llama blocks with stacked weights, an untied head and CODI's projection."""
+
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, shape: Shape, seed: int = 0) -> None:
         super().__init__()
@@ -121,7 +134,8 @@ class Network(nn.Module):
 
     def project(self, hidden: Tensor) -> Tensor:
         """The next thought's input embedding from a post-norm hidden state."""
-        return self.prj_norm(self.prj_out(F.gelu(self.prj_in(hidden))))
+        projected: Tensor = self.prj_norm(self.prj_out(F.gelu(self.prj_in(hidden))))
+        return projected
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token scores in float32."""
@@ -193,7 +207,7 @@ class Network(nn.Module):
         q, k, v = qk[:, :heads], qk[:, heads:], qkv[:, 2 * heads :]
         if past is not None:
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
-        a = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        a = _attend(q, k, v, bias)
         x = x + F.linear(a.transpose(1, 2).reshape(size, tokens, d), weights.out[i])
         h = F.rms_norm(x, (d,), norms[1], NORM_EPS).to(weights.dtype)
         gate, up = F.linear(h, weights.gate_up[i]).chunk(2, dim=-1)

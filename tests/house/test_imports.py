@@ -12,10 +12,10 @@ CORE = ROOT / "studyrun"
 PLUGINS = ROOT / "plugins"
 FLOW = ["data", "models", "extract", "sae", "classify", "intervene", "report"]
 LAYERS = [
-    {"errors", "hookspecs", "params"},
+    {"errors", "hookspecs", "params", "suggest", "drift"},
     {"diagnostics", "artifacts"},
     {"contracts"},
-    {"source", "registry"},
+    {"source", "registry", "plugins", "vetting", "marks", "derived"},
     {"study"},
     {"schema", "wiring"},
     {"validation"},
@@ -24,7 +24,7 @@ LAYERS = [
     {"runner"},
     {"runs"},
     {"testing", "describe", "scaffold"},
-    {"cli"},
+    {"cli", "__main__"},
 ]
 HEAVY = {"torch", "transformers", "polars", "numpy", "scipy", "tokenizers", "safetensors"}
 

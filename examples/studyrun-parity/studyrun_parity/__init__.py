@@ -1,0 +1,45 @@
+"""A studyrun plugin with a concept, a classifier and an intervention."""
+
+from __future__ import annotations
+
+from studyrun import Component, Law, hookimpl
+from studyrun_parity.params import Clamp, LiftRanked, Parity
+
+__all__ = ["studyrun_components"]
+
+
+@hookimpl
+def studyrun_components() -> list[Component]:
+    """`parity`, `lift-ranked` and `clamp`."""
+    return [
+        Component(
+            kind="concept",
+            name="parity",
+            version="1",
+            params=Parity,
+            target="studyrun_parity.concept:parity",
+            summary="whether the answer is even",
+        ),
+        Component(
+            kind="classifier",
+            name="lift-ranked",
+            version="1",
+            params=LiftRanked,
+            target="studyrun_parity.classifier:lift_ranked",
+            summary="labels by the largest lift; no test",
+        ),
+        Component(
+            kind="intervention",
+            name="clamp",
+            version="1",
+            params=Clamp,
+            target="studyrun_parity.intervention:clamp",
+            summary="set features to a value",
+            laws=(
+                Law("idempotent"),
+                Law("union"),
+                Law("featurewise"),
+                Law("equals", parameter="value", value=0.0, other="ablate"),
+            ),
+        ),
+    ]

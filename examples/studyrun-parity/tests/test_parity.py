@@ -1,0 +1,93 @@
+"""The plugin's own tests: worked examples by hand, and the laws that studyrun ships."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+import torch
+
+from studyrun import Concept, Evidence
+from studyrun.testing import check_law, laws_of
+from studyrun_parity.classifier import lift_ranked
+from studyrun_parity.concept import parity
+from studyrun_parity.intervention import clamp
+from studyrun_parity.params import Clamp, LiftRanked, Parity
+
+
+@pytest.mark.parametrize("case", laws_of("clamp", modules=["studyrun_parity"]), ids=str)
+def test_clamp_keeps_its_laws(case):
+    check_law(case)
+
+
+def test_clamp_sets_the_features_and_nothing_else():
+    z = torch.tensor([[0.0, 1.0, 2.0], [3.0, 0.0, 5.0]])
+    clamped = clamp(z, torch.tensor([0, 2]), Clamp(value=7.0))
+    assert clamped.tolist() == [[7.0, 1.0, 7.0], [7.0, 0.0, 7.0]]
+
+
+ANSWERS = pl.DataFrame({"answer": [0.0, 3.0, -4.0, 2.5, -7.0, None]})
+
+
+def test_parity_of_answers():
+    (even,) = parity(ANSWERS, Parity())
+    assert _holds(even) == [True, False, True, False, False, False]
+
+
+def test_an_answer_with_a_fraction_is_neither_even_nor_odd():
+    even, odd = parity(ANSWERS, Parity(odd=True))
+    assert [even.name, odd.name] == ["answer is even", "answer is odd"]
+    assert _holds(odd) == [False, True, False, False, True, False]
+
+
+def test_lift_ranked_by_hand():
+    """10 problems; the concept holds for 5. Feature 7: 4 of 4, lift 2. Feature 8: 2 of 3."""
+    labels, associations = _classified(LiftRanked(min_support=3))
+    assert labels == {7: "answer is even", 8: "general", 9: "insufficient"}
+    assert associations.select(
+        "feature", "n_active", "n_active_with", "n_total", "n_with"
+    ).rows() == [
+        (7, 4, 4, 10, 5),
+        (8, 3, 2, 10, 5),
+    ]
+    assert associations["lift"].to_list() == [2.0, pytest.approx(4 / 3)]
+
+
+def test_lift_ranked_asks_for_support():
+    labels, _ = _classified(LiftRanked(min_support=4))
+    assert labels == {7: "answer is even", 8: "insufficient", 9: "insufficient"}
+
+
+def test_lift_ranked_asks_for_lift():
+    labels, _ = _classified(LiftRanked(min_support=3, min_lift=2.5))
+    assert labels == {7: "general", 8: "general", 9: "insufficient"}
+
+
+def _holds(concept: Concept) -> list[bool]:
+    return ANSWERS.select(concept.expr).to_series().to_list()
+
+
+def _classified(params: LiftRanked) -> tuple[dict[int, str], pl.DataFrame]:
+    active = {7: [0, 1, 2, 3], 8: [0, 5, 6]}
+    pairs = [(problem, feature, 1.0) for feature in active for problem in active[feature]]
+    u32 = pl.UInt32
+    evidence = Evidence(
+        problems=pl.DataFrame({"problem": pl.Series(range(10), dtype=u32)}),
+        activations=pl.DataFrame(
+            pairs, {"problem": u32, "feature": u32, "activation": pl.Float32}, orient="row"
+        ),
+        features=pl.DataFrame(
+            [(7, 1, 4), (8, 2, 3), (9, 3, 0)],
+            {"feature": u32, "rank": u32, "n_active": u32},
+            orient="row",
+        ),
+        concepts=(Concept("answer is even", "parity", pl.lit(value=True)),),
+        membership=pl.DataFrame(
+            [(problem, 0) for problem in (0, 1, 2, 3, 5)],
+            {"problem": u32, "concept": u32},
+            orient="row",
+        ),
+        seed=0,
+    )
+    found = lift_ranked(evidence, params)
+    assert found.labels["verdict"].unique().to_list() == ["untested"]
+    return dict(found.labels.select("feature", "label").rows()), found.associations

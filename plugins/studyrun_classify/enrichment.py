@@ -1,0 +1,69 @@
+"""The classifier `enrichment`: found on one half of the problems, confirmed on the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from studyrun import Classification, Evidence
+from studyrun_classify.association import adjusted
+from studyrun_classify.incidence import Incidence, halves, incidence_of
+from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.tests import floor, judged, tests
+from studyrun_classify.verdicts import labels
+
+__all__ = ["classify", "confirm"]
+
+PAIR = ["feature", "concept"]
+
+
+def classify(evidence: Evidence, params: EnrichmentParams) -> Classification:
+    """Labels from confirmed associations only; `general` or `insufficient` otherwise.
+
+    1. Every pair of a feature that is ever active and a concept is tested on all problems.
+    2. On the first half of the problems, pairs of features with `min_support` active problems are
+       tested; Benjamini-Hochberg over all of them finds some at false-discovery rate `alpha`.
+    3. On the other half only those are tested again, with Benjamini-Hochberg over them.
+    4. What is found, confirmed and strong enough there can be the label; see `verdicts`.
+
+    A concept with parts must also differ from its parts: the larger of its p-value and its p-value
+    within the problems in which all parts hold goes through steps 2 and 3.
+    """
+    incidence = incidence_of(evidence)
+    n_active = evidence.features["n_active"].to_numpy()
+    strong = (evidence.features["frequency"] > params.always_on).to_numpy()
+    every = judged(_tests(incidence, n_active > 0, strong), params)
+    first, second = (
+        _tests(incidence.on(half), n_active >= params.min_support, strong)
+        for half in halves(evidence.problems.height, evidence.seed)
+    )
+    confirmed = confirm(first, second, params)
+    qs = confirmed.select(*PAIR, "q_discovery", "q_confirmation", "confirmed")
+    return Classification(
+        labels=labels(evidence, every, confirmed, params),
+        associations=every.join(qs, on=PAIR, how="left", maintain_order="left"),
+    )
+
+
+def _tests(
+    incidence: Incidence, features: NDArray[np.bool_], strong: NDArray[np.bool_]
+) -> pl.DataFrame:
+    return tests(incidence.of(features), strong[features])
+
+
+def confirm(first: pl.DataFrame, second: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
+    """`second` with `q_discovery`, `q_confirmation` (null where nothing was found) and `confirmed`.
+
+    Args:
+        first: the tests on the half that finds.
+        second: the tests of the same pairs, in the same order, on the half that confirms.
+        params: the level and the smallest effects.
+    """
+    frame = second.with_columns(q_discovery=first.select(adjusted(pl.col("p_claim"))).to_series())
+    found = frame.filter(pl.col("q_discovery") <= params.alpha)
+    again = found.select(*PAIR, q_confirmation=adjusted(pl.col("p_claim")))
+    frame = frame.join(again, on=PAIR, how="left", maintain_order="left")
+    effect = pl.min_horizontal("log_odds", "log_odds_given_parts")
+    holds = (pl.col("q_confirmation") <= params.alpha) & (effect >= floor(params))
+    return frame.with_columns(confirmed=holds.fill_null(value=False))

@@ -1,0 +1,151 @@
+"""From tests to one label for each feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from studyrun import Concept, Evidence
+from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.tests import floor
+
+__all__ = ["best_tests", "labels", "most_specific"]
+
+NUMBERS = (
+    "n",
+    "n_with",
+    "rate",
+    "base_rate",
+    "lift",
+    "auroc",
+    "log_odds",
+    "ci_low",
+    "ci_high",
+    "q",
+)
+
+
+def labels(
+    evidence: Evidence, every: pl.DataFrame, confirmed: pl.DataFrame, params: EnrichmentParams
+) -> pl.DataFrame:
+    """One row per feature, in no order, with its label, its verdict and what they rest on.
+
+    `verdict` is `enriched` for a confirmed label. Otherwise it speaks of `concept`, the one with
+    the smallest p on all problems: `weak` (enriched, but by less than the smallest effect that
+    makes a label), `not-confirmed` (enriched on all problems, not on both halves), `not-enriched`
+    or `insufficient`. `evidence` says on which problems `n` ... `q` were counted.
+    """
+    named = most_specific(confirmed.filter("confirmed"), evidence.concepts)
+    rest = best_tests(every).join(named, on="feature", how="anti")
+    tested = pl.concat([_named(named, every), _unnamed(rest, params)])
+    silent = evidence.features.join(tested, on="feature", how="anti")
+    return pl.concat([tested, _never_active(silent, params)], how="diagonal")
+
+
+def most_specific(confirmed: pl.DataFrame, concepts: Sequence[Concept]) -> pl.DataFrame:
+    """One confirmed row for each feature that has any.
+
+    A concept gives way to a confirmed one of which it is a part; of what is left, the one whose
+    odds are certain to be largest (`ci_low`) stands, the earlier one if two are equal.
+    """
+    implied = _implied(concepts)
+    parts = confirmed.join(implied, on="concept").select("feature", concept="part")
+    left = confirmed.join(parts, on=["feature", "concept"], how="anti", maintain_order="left")
+    ranked = left.sort("ci_low", descending=True, nulls_last=True, maintain_order=True)
+    return ranked.unique("feature", keep="first", maintain_order=True)
+
+
+def _implied(concepts: Sequence[Concept]) -> pl.DataFrame:
+    """(concept, part) for every part, and the parts of the parts."""
+    parts = {concept.name: set(concept.parts) for concept in concepts}
+    rows = []
+    for name in parts:
+        reached: set[str] = set()
+        ahead = set(parts[name])
+        while ahead:
+            reached |= ahead
+            ahead = set().union(*(parts.get(part, set()) for part in ahead)) - reached
+        rows += [(name, part) for part in sorted(reached - {name})]
+    return pl.DataFrame(rows, schema={"concept": pl.String, "part": pl.String}, orient="row")
+
+
+def best_tests(every: pl.DataFrame) -> pl.DataFrame:
+    """The test with the smallest p of each feature; the larger effect, then the earlier concept."""
+    ranked = every.sort(
+        ["p", "log_odds"], descending=[False, True], nulls_last=True, maintain_order=True
+    )
+    return ranked.unique("feature", keep="first", maintain_order=True)
+
+
+def _named(named: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
+    """Confirmed rows as labels, counted on the half that did not choose them."""
+    needed = every.select("feature", "concept", "n_needed")
+    frame = named.join(needed, on=["feature", "concept"], maintain_order="left")
+    return _row(
+        frame.with_columns(q="q_confirmation"),
+        label=pl.col("concept"),
+        kind=pl.col("kind"),
+        verdict=pl.lit("enriched"),
+        evidence=pl.lit("confirmation half"),
+        n_needed=pl.col("n_needed"),
+    )
+
+
+def _unnamed(best: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
+    """`general` or `insufficient` for features without a confirmed label, by their best test."""
+    few = pl.col("n_active") < params.min_support
+    verdict = _verdict(few, weak=pl.col("log_odds") < floor(params))
+    not_confirmed = verdict == "not-confirmed"  # each half would have to find it alone
+    needed = (
+        pl.when(few)
+        .then(pl.max_horizontal("n_needed", params.min_support))
+        .when(not_confirmed)
+        .then(2 * pl.col("n_needed"))
+        .otherwise("n_needed")
+    )
+    short = (verdict == "insufficient") | (not_confirmed & (pl.col("n_active") < needed))
+    kind = pl.when(short).then(pl.lit("insufficient")).otherwise(pl.lit("general"))
+    return _row(
+        best,
+        label=kind,
+        kind=kind,
+        verdict=verdict,
+        evidence=pl.lit("all problems"),
+        n_needed=needed.cast(pl.Int64),
+    )
+
+
+def _verdict(few: pl.Expr, weak: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(few)
+        .then(pl.lit("insufficient"))
+        .when(pl.col("verdict") != "enriched")
+        .then("verdict")
+        .when(weak)
+        .then(pl.lit("weak"))
+        .otherwise(pl.lit("not-confirmed"))
+    )
+
+
+def _row(frame: pl.DataFrame, **said: pl.Expr) -> pl.DataFrame:
+    """What is said of each feature, with the numbers of the test that it rests on."""
+    numbers = {"n": "n_active", "n_with": "n_active_with"}
+    counted = [pl.col(numbers.get(name, name)).alias(name) for name in NUMBERS]
+    spoken = [expr.alias(name) for name, expr in said.items()]
+    return frame.select("feature", *spoken, "concept", "test", *counted)
+
+
+def _never_active(features: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
+    """What is said of features without any test: nothing is known of them."""
+    nothing = pl.lit("insufficient")
+    return features.select(
+        "feature",
+        label=nothing,
+        kind=nothing,
+        verdict=nothing,
+        evidence=pl.lit("all problems"),
+        n=pl.lit(0, pl.UInt32),
+        n_with=pl.lit(0, pl.UInt32),
+        n_needed=pl.lit(params.min_support, pl.Int64),
+    )

@@ -1,0 +1,146 @@
+"""Reading and editing the residual stream by hooks on a transformer's blocks.
+
+Every hook set here is removed here, nobody else's is touched, and each must fire exactly once.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from studyrun import StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor, nn
+
+    from studyrun import SiteEdit
+
+__all__ = ["SiteError", "edit_of", "edited", "find_blocks", "recorded", "stream_of", "with_stream"]
+
+
+class SiteError(StudyError):
+    """A site of a model cannot be read or edited as it must be."""
+
+
+class _Enough(Exception):  # noqa: N818 - not an error: ends a forward pass early
+    """Everything that was wanted has been computed."""
+
+
+def find_blocks(model: nn.Module, n_layers: int) -> list[nn.Module]:
+    """The model's blocks: the outermost list of `n_layers` modules.
+
+    Raises:
+        SiteError: there is none, or there are several.
+    """
+    from torch import nn
+
+    lists = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.ModuleList) and len(module) == n_layers
+    }
+    depth = min((name.count(".") for name in lists), default=0)
+    outermost = [name for name in lists if name.count(".") == depth]
+    if len(outermost) != 1:
+        found = ", ".join(outermost) or "none"
+        raise SiteError(f"{type(model).__name__}: cannot tell which are its blocks ({found})")
+    return list(lists[outermost[0]])
+
+
+def stream_of(output: Any) -> Tensor:
+    """The residual stream (rows, tokens, d_model) in a block's output: a tensor, or a tuple."""
+    stream = output[0] if isinstance(output, tuple) else output
+    if not isinstance(stream, torch.Tensor) or stream.ndim != 3:
+        raise SiteError(f"a block returned {type(output).__name__}, not a residual stream")
+    return stream
+
+
+def with_stream(output: Any, stream: Tensor) -> Any:
+    """A block's output with the residual stream replaced, in the shape that it came in."""
+    return (stream, *output[1:]) if isinstance(output, tuple) else stream
+
+
+@contextmanager
+def recorded(
+    blocks: Sequence[nn.Module], layers: Sequence[int], columns: Tensor, *, stop: bool = False
+) -> Iterator[dict[int, Tensor]]:
+    """Collect residuals while the body runs one forward pass.
+
+    Args:
+        blocks: all blocks of the model.
+        layers: after which blocks to read; the dictionary holds (rows, n, d_model) for each.
+        columns: (rows, n), which tokens to read in every row.
+        stop: end the pass, and with it the body, once the deepest layer is read.
+
+    Raises:
+        SiteError: a block did not run exactly once.
+    """
+    seen: dict[int, Tensor] = {}
+    fired = dict.fromkeys(layers, 0)
+    deepest = max(layers, default=-1)
+
+    def keep(layer: int, _module: nn.Module, _args: Any, output: Any) -> None:
+        fired[layer] += 1
+        stream = stream_of(output)
+        rows = torch.arange(len(stream), device=stream.device)[:, None]
+        seen[layer] = stream[rows, columns.to(stream.device)]
+        if stop and layer == deepest:
+            raise _Enough
+
+    with _hooked(blocks, {layer: partial(keep, layer) for layer in fired}), suppress(_Enough):
+        yield seen
+    _once(fired)
+
+
+@contextmanager
+def edited(
+    blocks: Sequence[nn.Module], layer: int, columns: Tensor, delta: Tensor
+) -> Iterator[None]:
+    """Add `delta` (rows, d_model) after block `layer` at `columns` (rows,) while the body runs.
+
+    Raises:
+        SiteError: the block did not run exactly once, or with another number of rows.
+    """
+    fired = {layer: 0}
+
+    def add(_module: nn.Module, _args: Any, output: Any) -> Any:
+        fired[layer] += 1
+        stream = stream_of(output)
+        if len(stream) != len(delta):
+            raise SiteError(f"{len(delta)} edits for a pass of {len(stream)} rows")
+        rows = torch.arange(len(stream), device=stream.device)
+        new = stream.clone()
+        new[rows, columns.to(stream.device)] += delta.to(stream)
+        return with_stream(output, new)
+
+    with _hooked(blocks, {layer: add}):
+        yield
+    _once(fired)
+
+
+@contextmanager
+def _hooked(blocks: Sequence[nn.Module], hooks: dict[int, Any]) -> Iterator[None]:
+    """The hooks on the blocks of those numbers, for the duration of the body."""
+    handles = [blocks[layer].register_forward_hook(hook) for layer, hook in hooks.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def edit_of(edit: SiteEdit, rows: Sequence[int]) -> SiteEdit:
+    """The part of an edit that concerns some of its rows."""
+    return replace(edit, delta=edit.delta[list(rows)])
+
+
+def _once(fired: dict[int, int]) -> None:
+    for layer, times in fired.items():
+        if times != 1:
+            raise SiteError(f"block {layer} ran {times} times in one pass, not once")

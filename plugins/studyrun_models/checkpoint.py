@@ -1,0 +1,148 @@
+"""Finding a checkpoint's files without reading its weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from studyrun import StudyError
+from studyrun_models.digest import digest_of
+
+__all__ = ["BUILTINS", "Checkpoint", "CheckpointError", "find_checkpoint"]
+
+BUILTINS = {"builtin:tiny-codi": Path(__file__).parent / "tiny_codi"}
+"""The checkpoints that ship with the package."""
+HUB = "hub:"
+"""Begins the name of a checkpoint in the local Hugging Face cache."""
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+TOKENIZER_FILES = (
+    "added_tokens.json",
+    "merges.txt",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+
+
+class CheckpointError(StudyError):
+    """A checkpoint cannot be used; `field` is the parameter that names it."""
+
+    exit_code = 2
+
+    def __init__(
+        self, message: str, field: str = "checkpoint", allowed: tuple[str, ...] = ()
+    ) -> None:
+        self.message, self.field, self.allowed = message, field, allowed
+        super().__init__(f"model.with.{field}: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The files of a model."""
+
+    folder: Path
+    config: dict[str, Any]
+    """config.json."""
+    weights: tuple[str, ...]
+    """Names of the safetensors files."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 over weights, configuration and tokenizer; where they lie does not count."""
+        tokenizer = [name for name in TOKENIZER_FILES if (self.folder / name).is_file()]
+        return digest_of(self.folder, [CONFIG, *self.weights, *tokenizer])
+
+
+def find_checkpoint(name: str, revision: str = "main") -> Checkpoint:
+    """The checkpoint of that name: `builtin:...`, `hub:owner/name` or a folder.
+
+    Raises:
+        CheckpointError: it is not there, or is not one that can be read safely.
+    """
+    folder = _folder(name, revision)
+    return Checkpoint(folder, _config(folder), _weights(folder))
+
+
+def _folder(name: str, revision: str) -> Path:
+    if name.startswith("builtin:"):
+        if name not in BUILTINS:
+            raise CheckpointError(f"there is no {name!r}", allowed=tuple(BUILTINS))
+        return BUILTINS[name]
+    _, is_hub, repository = name.rpartition(HUB)
+    if is_hub:
+        return _snapshot(repository, revision)
+    if not Path(name).is_dir():
+        raise CheckpointError(
+            f"no such folder: {name} (the embedded model is {next(iter(BUILTINS))!r}; "
+            f"a model in the Hugging Face cache is written {HUB}owner/name)"
+        )
+    return Path(name)
+
+
+def _snapshot(repository: str, revision: str) -> Path:
+    """The folder of a revision in the local Hugging Face cache."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    home = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+    if not home.is_dir():
+        raise CheckpointError(
+            f"{repository} is not in the local cache; "
+            f"`hf download {repository} --revision {revision}` puts it there"
+        )
+    ref = home / "refs" / revision
+    commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision
+    snapshot = home / "snapshots" / commit
+    if not snapshot.is_dir():
+        raise CheckpointError(
+            f"revision {revision!r} of {repository} is not in the local cache; "
+            f"`hf download {repository} --revision {revision}` puts it there",
+            "revision",
+        )
+    return snapshot
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    file = folder / CONFIG
+    if not file.is_file():
+        raise CheckpointError(f"{folder} has no {CONFIG}")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{file} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{file} is not a JSON object")
+    return config
+
+
+def _weights(folder: Path) -> tuple[str, ...]:
+    if (folder / WEIGHTS).is_file():
+        return (WEIGHTS,)
+    if (folder / WEIGHTS_INDEX).is_file():
+        return (WEIGHTS_INDEX, *_shards(folder))
+    pickled = sorted(file.name for file in folder.glob("*.bin"))
+    if pickled:
+        raise CheckpointError(
+            f"{folder} has its weights in {pickled[0]} only, a pickle, which can run code when it "
+            "is read; save them as safetensors"
+        )
+    raise CheckpointError(f"{folder} has no {WEIGHTS}")
+
+
+def _shards(folder: Path) -> list[str]:
+    try:
+        index = json.loads((folder / WEIGHTS_INDEX).read_text(encoding="utf-8"))
+        shards = sorted(set(index["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS_INDEX} does not list the weights") from error
+    missing = [name for name in shards if not (folder / name).is_file()]
+    if missing:
+        raise CheckpointError(f"{folder} lacks {missing[0]}, which {WEIGHTS_INDEX} lists")
+    return shards

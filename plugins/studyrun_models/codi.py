@@ -1,0 +1,258 @@
+"""The `codi` adapter: a model that thinks in continuous thoughts (Shen et al. 2025, CODI).
+
+A row is: question, `<eos>`, `<bot>`, T thoughts, `<eot>`, answer. Thought p + 1 is fed the
+projection of the state after the final norm at position p; position 0 is `<bot>`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from studyrun import StudyError
+from studyrun_models.blocks import edit_of, edited, recorded
+from studyrun_models.checkpoint import Checkpoint, find_checkpoint
+from studyrun_models.facts import codi_facts, codi_section
+from studyrun_models.stack import Reading, Stack, longest_first
+from studyrun_models.verify import verify
+from studyrun_models.vocabulary import Vocabulary
+from studyrun_models.weights import load_strictly, quiet, randomise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from studyrun import Context, ModelFacts, Position, SiteEdit
+    from studyrun_models.params import CodiParams
+
+__all__ = ["Codi", "load"]
+
+OFFICIAL_BATCH = 128
+PROJECTION = "prj."
+
+
+def load(params: CodiParams, context: Context) -> Codi:
+    """The model, with its sites checked by value."""
+    checkpoint = find_checkpoint(params.checkpoint)
+    section = codi_section(checkpoint)
+    facts = codi_facts(params)
+    with quiet(), torch.random.fork_rng(devices=[]):
+        model, projection = _build(checkpoint, section["prj_dim"], facts.d_model, params.attention)
+    _fill(checkpoint, model, projection)
+    if params.weights == "random":
+        randomise(nn.ModuleList([model, projection]), params.weights_seed)
+    for module in (model, projection):
+        module.to(device=context.device, dtype=context.dtype).eval().requires_grad_(False)
+    stack = Stack(model, facts.n_layers)
+    vocabulary = Vocabulary(checkpoint.folder / "tokenizer.json")
+    verify(stack, len(vocabulary))
+    return Codi(stack, projection, vocabulary, facts, params, section)
+
+
+class Codi:
+    """A loaded model. `read`, `think`, `project` and `speak` are its passes, one by one."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        projection: nn.Module,
+        vocabulary: Vocabulary,
+        facts: ModelFacts,
+        params: CodiParams,
+        section: dict[str, Any],
+    ) -> None:
+        self.stack, self.vocabulary, self.facts, self.params = stack, vocabulary, facts, params
+        self.thoughts: int = section["thoughts"]
+        self.eos, self.bot, self.eot = map(vocabulary.id, ("<eos>", section["bot"], section["eot"]))
+        self.answer_prefix = vocabulary.plain(section["answer_prefix"])
+        self._projection = projection
+
+    # The contract
+
+    @torch.inference_mode()
+    def activations(
+        self,
+        questions: Sequence[str],
+        layers: Sequence[int],
+        positions: Sequence[Position],
+        context: Context,
+    ) -> Tensor:
+        """Residuals (questions, layers, positions, d_model), float32, on CPU."""
+        ids = self.encode(questions)
+        passes = [self._pass_of(position) for position in positions]
+        shape = (len(ids), len(layers), len(passes), self.facts.d_model)
+        with torch.inference_mode(mode=False):
+            out = torch.empty(shape)
+
+        def work(rows: Sequence[int]) -> None:
+            for some in self._batches(rows, ids):
+                streams = self._streams([ids[row] for row in some], layers, passes)
+                out[some] = streams.float().cpu()
+
+        self._in_batches(work, ids, context, "activations")
+        return out
+
+    @torch.inference_mode()
+    def answers(
+        self, questions: Sequence[str], context: Context, edit: SiteEdit | None = None
+    ) -> list[str]:
+        """Greedy answers, with `edit` applied in the pass that computes its position."""
+        ids = self.encode(questions)
+        texts = [""] * len(ids)
+
+        def work(rows: Sequence[int]) -> None:
+            for some in self._batches(rows, ids):
+                spoken = self._answer([ids[row] for row in some], edit and edit_of(edit, some))
+                for row, text in zip(some, spoken, strict=True):
+                    texts[row] = text
+
+        self._in_batches(work, ids, context, "answers")
+        return texts
+
+    # The passes
+
+    def encode(self, questions: Sequence[str]) -> list[list[int]]:
+        """Token ids of every question with `<eos>` and `<bot>`.
+
+        Raises:
+            QuestionsRefused: some cannot be read; says why for each.
+        """
+        length = self.stack.model.config.max_position_embeddings
+        others = 2 + self.thoughts + 1 + len(self.answer_prefix) + 1
+        ids = self.vocabulary.encode(questions, length - others)
+        return [[*row, self.eos, self.bot] for row in ids]
+
+    def read(self, ids: Sequence[Sequence[int]]) -> Reading:
+        """The first pass; its last token is position 0."""
+        official = self.params.padding == "official"
+        reading = self.stack.read(ids, count_padding=official)
+        if official:
+            reading.mask[:] = True
+        return reading
+
+    def project(self, hidden: Tensor) -> Tensor:
+        """What the next thought is fed: (rows, d_model) from states after the final norm."""
+        fed: Tensor = self._projection(hidden)
+        return fed
+
+    def think(self, reading: Reading, fed: Tensor) -> None:
+        """The pass of one thought, fed with (rows, d_model)."""
+        self.stack.extend(reading, embeds=fed[:, None])
+
+    def speak(self, reading: Reading) -> list[str]:
+        """The answers' texts, greedy, from `<eot>` on, without the answer's prefix."""
+        begin = torch.full((len(reading.mask), 1), self.eot, device=reading.mask.device)
+        self.stack.extend(reading, ids=begin)
+        rows = self.stack.greedy(reading, {self.eos}, self.params.max_new_tokens)
+        n = len(self.answer_prefix)
+        return [
+            self.vocabulary.decode(row[n:] if row[:n] == self.answer_prefix else row)
+            for row in rows
+        ]
+
+    # Helpers
+
+    def _streams(
+        self, ids: Sequence[Sequence[int]], layers: Sequence[int], passes: Sequence[int]
+    ) -> Tensor:
+        """(rows, layers, passes, d_model), not computing what lies beyond the last site."""
+        column = torch.full((len(ids), 1), -1)
+        found: dict[int, Tensor] = {}
+        reading: Reading | None = None
+        for number in range(max(passes) + 1):
+            wanted = layers if number in passes else ()
+            with recorded(self.stack.blocks, wanted, column, stop=number == max(passes)) as seen:
+                reading = self._advance(reading, ids)
+            if wanted:
+                found[number] = torch.stack([seen[layer][:, 0] for layer in layers], dim=1)
+        return torch.stack([found[number] for number in passes], dim=2)
+
+    def _advance(self, reading: Reading | None, ids: Sequence[Sequence[int]]) -> Reading:
+        """The next pass: the question, or one more thought."""
+        if reading is None:
+            return self.read(ids)
+        self.think(reading, self.project(reading.hidden))
+        return reading
+
+    def _answer(self, ids: Sequence[Sequence[int]], edit: SiteEdit | None) -> list[str]:
+        reading: Reading | None = None
+        for number in range(self.thoughts + 1):
+            with self._editing(edit, number, len(ids)):
+                reading = self._advance(reading, ids)
+        assert reading is not None
+        return self.speak(reading)
+
+    def _editing(
+        self, edit: SiteEdit | None, number: int, rows: int
+    ) -> AbstractContextManager[None]:
+        """The edit, if this is the pass that computes its position."""
+        if edit is None or self._pass_of(edit.position) != number:
+            return nullcontext()
+        return edited(self.stack.blocks, edit.layer, torch.full((rows,), -1), edit.delta)
+
+    def _pass_of(self, position: Position) -> int:
+        if not isinstance(position, int) or not 0 <= position <= self.thoughts:
+            raise StudyError(f"position {position!r} is none of 0..{self.thoughts}")
+        return position
+
+    def _batches(
+        self, rows: Sequence[int], ids: Sequence[Sequence[int]]
+    ) -> Iterable[Sequence[int]]:
+        """The rows to run together; the authors' evaluation takes them as they come."""
+        official = self.params.padding == "official"
+        return [rows] if official else self.stack.batches(rows, ids, tokens=1)
+
+    def _in_batches(
+        self,
+        work: Callable[[Sequence[int]], None],
+        ids: Sequence[Sequence[int]],
+        context: Context,
+        label: str,
+    ) -> None:
+        if self.params.padding == "masked":
+            context.in_batches(work, longest_first(ids), label=label)
+            return
+        starts = range(0, len(ids), OFFICIAL_BATCH)
+        for start in context.track(starts, total=len(starts), label=label, unit="batches"):
+            work(list(range(start, min(start + OFFICIAL_BATCH, len(ids)))))
+
+
+def _build(
+    checkpoint: Checkpoint, prj_dim: int, d_model: int, attention: str
+) -> tuple[Any, nn.Module]:
+    """The causal model and the projection, with whatever weights they start from."""
+    import transformers
+
+    factory: Any = transformers.AutoModelForCausalLM
+    config = transformers.AutoConfig.from_pretrained(checkpoint.folder)
+    model = factory.from_config(config, attn_implementation=attention)
+    layers = {
+        "1": nn.Linear(d_model, prj_dim),
+        "gelu": nn.GELU(),
+        "3": nn.Linear(prj_dim, d_model),
+        "ln": nn.LayerNorm(d_model),
+    }
+    return model, nn.Sequential(OrderedDict(layers))
+
+
+def _fill(checkpoint: Checkpoint, model: Any, projection: nn.Module) -> None:
+    """Read the weights, every one of which must have its place."""
+    from safetensors.torch import load_file
+
+    state: dict[str, Tensor] = {}
+    for name in checkpoint.weights:
+        if name.endswith(".safetensors"):
+            state |= load_file(checkpoint.folder / name)
+    tied = getattr(model, "_tied_weights_keys", None) or ()
+    both = nn.ModuleDict({"model": model, "projection": projection})
+    renamed = {
+        f"projection.{name.removeprefix(PROJECTION)}"
+        if name.startswith(PROJECTION)
+        else f"model.{name}": tensor
+        for name, tensor in state.items()
+    }
+    shared = model.config.tie_word_embeddings
+    load_strictly(both, renamed, [f"model.{name}" for name in tied] if shared else ())

@@ -1,0 +1,214 @@
+"""The `hf` adapter: any causal language model that transformers loads from safetensors."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from studyrun import QuestionsRefused
+from studyrun_models.blocks import SiteError, edit_of, edited, recorded
+from studyrun_models.checkpoint import Checkpoint, find_checkpoint
+from studyrun_models.facts import hf_facts
+from studyrun_models.positions import Tokens, column_of
+from studyrun_models.stack import Stack, longest_first
+from studyrun_models.verify import verify
+from studyrun_models.weights import WeightsError, account, quiet, randomise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from studyrun import Context, ModelFacts, Position, SiteEdit
+    from studyrun_models.params import HfParams
+
+__all__ = ["CausalLM", "load"]
+
+
+def load(params: HfParams, context: Context) -> CausalLM:
+    """The model, with its sites checked by value."""
+    checkpoint = find_checkpoint(params.checkpoint, params.revision)
+    facts = hf_facts(params)
+    with quiet():
+        model = _model(checkpoint, params.attention, context)
+        tokenizer = _tokenizer(checkpoint)
+    if params.weights == "random":
+        randomise(model, params.weights_seed)
+    model.eval().requires_grad_(False)
+    stack = Stack(model, facts.n_layers)
+    verify(stack, model.get_input_embeddings().num_embeddings)
+    return CausalLM(stack, tokenizer, facts, params)
+
+
+class CausalLM:
+    """A loaded model that reads prompts made from questions."""
+
+    def __init__(self, stack: Stack, tokenizer: Any, facts: ModelFacts, params: HfParams) -> None:
+        self.stack, self.tokenizer, self.facts, self.params = stack, tokenizer, facts, params
+        config = stack.model.config
+        self._longest = getattr(config, "max_position_embeddings", None)
+        self._vocabulary: int = stack.model.get_input_embeddings().num_embeddings
+        self._stop = _numbers(config.eos_token_id) | _numbers(tokenizer.eos_token_id)
+
+    # The contract
+
+    @torch.inference_mode()
+    def activations(
+        self,
+        questions: Sequence[str],
+        layers: Sequence[int],
+        positions: Sequence[Position],
+        context: Context,
+    ) -> Tensor:
+        """Residuals (questions, layers, positions, d_model), float32, on CPU."""
+        prompts, columns = self._located(questions, positions, more=0)
+        # a causal model's stream does not depend on later tokens, so those are left out
+        ids = [p.ids[: max(row) + 1] for p, row in zip(prompts, columns, strict=True)]
+        with torch.inference_mode(mode=False):
+            out = torch.empty(len(ids), len(layers), len(positions), self.facts.d_model)
+
+        def work(rows: Sequence[int]) -> None:
+            for some in self.stack.batches(rows, ids):
+                batch = [ids[row] for row in some]
+                places = _padded([columns[row] for row in some], batch)
+                with recorded(self.stack.blocks, layers, places, stop=True) as seen:
+                    self.stack.read(batch, keep=False)
+                out[some] = torch.stack([seen[layer] for layer in layers], dim=1).float().cpu()
+
+        context.in_batches(work, longest_first(ids), label="activations")
+        return out
+
+    @torch.inference_mode()
+    def answers(
+        self, questions: Sequence[str], context: Context, edit: SiteEdit | None = None
+    ) -> list[str]:
+        """Greedy continuations of the prompts, with `edit` applied while the prompt is read."""
+        positions = () if edit is None else (edit.position,)
+        prompts, columns = self._located(questions, positions, more=self.params.max_new_tokens)
+        ids = [prompt.ids for prompt in prompts]
+        texts = [""] * len(ids)
+
+        def work(rows: Sequence[int]) -> None:
+            for some in self.stack.batches(rows, ids, tokens=1):
+                batch = [ids[row] for row in some]
+                places = _padded([columns[row] for row in some], batch)
+                spoken = self._answer(batch, places, edit and edit_of(edit, some))
+                for row, text in zip(some, spoken, strict=True):
+                    texts[row] = text
+
+        context.in_batches(work, longest_first(ids), label="answers")
+        return texts
+
+    # Helpers
+
+    def _answer(
+        self, ids: Sequence[Sequence[int]], places: Tensor, edit: SiteEdit | None
+    ) -> list[str]:
+        with (
+            edited(self.stack.blocks, edit.layer, places[:, 0], edit.delta)
+            if edit is not None
+            else nullcontext()
+        ):
+            reading = self.stack.read(ids)
+        rows = self.stack.greedy(reading, self._stop, self.params.max_new_tokens)
+        texts: list[str] = self.tokenizer.batch_decode(rows, skip_special_tokens=True)
+        return [text.strip() for text in texts]
+
+    def _located(
+        self, questions: Sequence[str], positions: Sequence[Position], more: int
+    ) -> tuple[list[Tokens], list[list[int]]]:
+        """Every prompt and the columns of the positions in it.
+
+        Raises:
+            QuestionsRefused: some have no token, too many, or lack a position.
+        """
+        prompts, columns = self._prompts(questions), []
+        reasons: dict[int, str] = {}
+        for row, prompt in enumerate(prompts):
+            if objection := self._objection(prompt, more):
+                reasons[row] = objection
+                continue
+            try:
+                columns.append([column_of(position, prompt) for position in positions])
+            except LookupError as error:
+                reasons[row] = str(error.args[0])
+        if reasons:
+            raise QuestionsRefused(reasons)
+        return prompts, columns
+
+    def _prompts(self, questions: Sequence[str]) -> list[Tokens]:
+        if not questions:
+            return []
+        texts = [self.params.prompt.replace("{question}", question) for question in questions]
+        encoded = self.tokenizer(
+            texts, return_offsets_mapping=True, return_special_tokens_mask=True
+        )
+        rows = zip(
+            texts,
+            encoded["input_ids"],
+            encoded["offset_mapping"],
+            encoded["special_tokens_mask"],
+            strict=True,
+        )
+        return [Tokens(text, ids, spans, self._counted(added)) for text, ids, spans, added in rows]
+
+    def _counted(self, added: Sequence[int]) -> list[int]:
+        """Which tokens positions count: all, or those that the tokenizer has not added."""
+        return [i for i, flag in enumerate(added) if self.params.count_special or not flag]
+
+    def _objection(self, prompt: Tokens, more: int) -> str:
+        if not prompt.ids:
+            return "its prompt is empty"
+        if max(prompt.ids) >= self._vocabulary:
+            return f"token {max(prompt.ids)} is beyond the model's {self._vocabulary} embeddings"
+        if self._longest is not None and len(prompt.ids) + more > self._longest:
+            room = f" and {more} new ones" if more else ""
+            return f"its prompt has {len(prompt.ids)} tokens{room}; the model takes {self._longest}"
+        return ""
+
+
+def _padded(columns: Sequence[Sequence[int]], ids: Sequence[Sequence[int]]) -> Tensor:
+    """Columns (rows, n) in a batch that is padded on the left."""
+    width = max(map(len, ids))
+    return torch.tensor(
+        [[width - len(row) + i for i in own] for own, row in zip(columns, ids, strict=True)]
+    )
+
+
+def _model(checkpoint: Checkpoint, attention: str, context: Context) -> Any:
+    import transformers
+
+    factory: Any = transformers.AutoModelForCausalLM
+    try:
+        model, info = factory.from_pretrained(
+            checkpoint.folder,
+            dtype=context.dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except ValueError as error:  # an unknown architecture, or a kernel that it has not
+        raise SiteError(f"transformers cannot load {checkpoint.folder}: {error}") from error
+    wrong = [str(entry[0]) for entry in info["mismatched_keys"]]
+    account(sorted(info["missing_keys"]), sorted(info["unexpected_keys"]), sorted(wrong))
+    return model.to(context.device)
+
+
+def _tokenizer(checkpoint: Checkpoint) -> Any:
+    import transformers
+
+    factory: Any = transformers.AutoTokenizer
+    try:
+        tokenizer = factory.from_pretrained(checkpoint.folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{checkpoint.folder} has no tokenizer: {error}") from error
+    if not tokenizer.is_fast:
+        raise WeightsError(f"{checkpoint.folder}: its tokenizer gives no places in the text")
+    return tokenizer
+
+
+def _numbers(value: int | list[int] | None) -> set[int]:
+    """The token ids in a configuration's value."""
+    return set() if value is None else {value} if isinstance(value, int) else set(value)

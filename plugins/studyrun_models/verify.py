@@ -1,0 +1,109 @@
+"""Checked by value when a model is loaded: sites, padding and head are what they are taken for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from studyrun_models.blocks import SiteError, recorded
+from studyrun_models.stack import Stack
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["verify"]
+
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-10, torch.float16: 0.02, torch.bfloat16: 0.1}
+"""Relative difference that padding may make; a wrong position makes one near 1."""
+
+
+@torch.inference_mode()
+def verify(stack: Stack, vocabulary: int) -> None:
+    """Nothing, if the stack reads what it says it reads.
+
+    Raises:
+        SiteError: a hooked residual differs from transformers' own `hidden_states`, padding
+            changes a row, or the head's best token is not the model's.
+    """
+    ids = [1 + i * (vocabulary - 2) // 7 for i in range(8)]
+    _sites(stack, ids)
+    _padding(stack, ids)
+    _head(stack, ids)
+
+
+def _sites(stack: Stack, ids: list[int]) -> None:
+    """hidden_states[i + 1] is the stream after block i, but the last one is after the norm."""
+    n = len(stack.blocks)
+    columns = torch.arange(len(ids))[None]
+    norms = _Siblings(stack)
+    with recorded(stack.blocks, range(n), columns) as seen, norms:
+        tokens = torch.tensor([ids], device=stack.device)
+        theirs = stack.base(input_ids=tokens, output_hidden_states=True).hidden_states
+    wrong = [i for i in range(n - 1) if not torch.equal(seen[i], theirs[i + 1])]
+    if len(theirs) != n + 1 or wrong:
+        raise SiteError(f"{_name(stack)}: the streams after blocks {wrong} are not hidden_states")
+    if not (torch.equal(seen[n - 1], theirs[-1]) or norms.lead(seen[n - 1], theirs[-1])):
+        raise SiteError(f"{_name(stack)}: the last hidden state does not follow from block {n - 1}")
+
+
+class _Siblings:
+    """What the modules beside the list of blocks were given and returned (the final norm)."""
+
+    def __init__(self, stack: Stack) -> None:
+        parent = next(
+            module
+            for module in stack.base.modules()
+            if any(stack.blocks[0] in child.children() for child in module.children())
+        )
+        self._modules = [m for m in parent.children() if stack.blocks[0] not in m.children()]
+        self._handles: list[Any] = []
+        self._calls: list[tuple[Tensor, Tensor]] = []
+
+    def __enter__(self) -> None:
+        self._handles = [m.register_forward_hook(self._note) for m in self._modules]
+
+    def __exit__(self, *error: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _note(self, _module: Any, args: Any, output: Any) -> None:
+        if args and isinstance(args[0], torch.Tensor) and isinstance(output, torch.Tensor):
+            self._calls.append((args[0], output))
+
+    def lead(self, first: Tensor, last: Tensor) -> bool:
+        """Whether calls one after the other turn `first` into `last`."""
+        for given, returned in self._calls:
+            if given.shape == first.shape and torch.equal(given, first):
+                first = returned
+        return first.shape == last.shape and torch.equal(first, last)
+
+
+def _padding(stack: Stack, ids: list[int]) -> None:
+    """A short row beside a long one has the same streams as alone."""
+    n = len(stack.blocks)
+    short = ids[:3]
+    column = torch.tensor([[-1]])
+    with recorded(stack.blocks, range(n), column) as alone:
+        stack.read([short], keep=False)
+    with recorded(stack.blocks, range(n), column.expand(2, 1)) as beside:
+        stack.read([ids, short], keep=False)
+    for layer in range(n):
+        one, other = alone[layer][0].float(), beside[layer][1].float()
+        if not (one - other).norm() <= TOLERANCE[alone[layer].dtype] * one.norm():
+            raise SiteError(
+                f"{_name(stack)}: padding changes the stream after block {layer}; "
+                "this architecture cannot be run in batches"
+            )
+
+
+def _head(stack: Stack, ids: list[int]) -> None:
+    tokens = torch.tensor([ids], device=stack.device)
+    theirs = stack.model(input_ids=tokens).logits[0, -1]
+    ours = stack.logits(stack.read([ids], keep=False).hidden)[0].argmax(-1)
+    if not torch.isclose(theirs[ours], theirs.max()):
+        raise SiteError(f"{_name(stack)}: the head's best token is not the model's")
+
+
+def _name(stack: Stack) -> str:
+    return type(stack.model).__name__

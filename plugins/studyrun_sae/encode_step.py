@@ -1,0 +1,68 @@
+"""The step `sae-encode`: which features are active on which problem, and how strongly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import polars as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from studyrun import Context, Inputs, NoParams, Result
+from studyrun_sae.blocks import blocks
+from studyrun_sae.quality import quality
+from studyrun_sae.sae import SAE
+
+if TYPE_CHECKING:
+    from studyrun_extract.view import Activations
+
+    from studyrun_sae.artifacts import SaeArtifact
+
+__all__ = ["run"]
+
+
+def run(params: NoParams, inputs: Inputs, context: Context) -> Result:  # noqa: ARG001  # contract
+    """The active features of every problem, sorted by problem and feature."""
+    activations = cast("Activations", inputs["activations"])
+    artifact = cast("SaeArtifact", inputs["sae"])
+    sae = artifact.load(context.device)
+    assert sae.layer is not None
+    assert sae.position is not None
+    x = activations.at(layer=sae.layer, position=sae.position).to(context.device)
+    rows = activations.table.select("problem", "id", "split")
+    return Result(
+        tables={
+            "table": _active(sae, x, rows["problem"], context),
+            "rows": rows,
+            "quality": quality(sae, x, rows["split"].to_list()),
+        },
+        meta={"d_sae": sae.d_sae, "layer": sae.layer, "position": sae.position, "n": len(x)},
+    )
+
+
+def _active(
+    sae: SAE, x: Float[Tensor, "rows d_in"], problems: pl.Series, context: Context
+) -> pl.DataFrame:
+    """(problem, feature, activation), the active pairs only; one block of z in memory at a time."""
+    pieces: dict[int, pl.DataFrame] = {}
+    cuts = list(blocks(len(x)))
+
+    def work(chosen: Sequence[int]) -> None:
+        for index in chosen:
+            pieces[index] = _pairs(sae.encode(x[cuts[index]]), problems[cuts[index]])
+
+    context.in_batches(work, range(len(cuts)), label="encoding", unit="blocks")
+    return pl.concat(pieces[index] for index in range(len(cuts))).sort("problem", "feature")
+
+
+def _pairs(z: Float[Tensor, "rows d_sae"], problems: pl.Series) -> pl.DataFrame:
+    row, feature = z.nonzero(as_tuple=True)
+    return pl.DataFrame(
+        {
+            "problem": problems.gather(row.cpu().numpy()),
+            "feature": pl.Series(feature.to(torch.int32).cpu().numpy()).cast(pl.UInt32),
+            "activation": pl.Series(z[row, feature].cpu().numpy()),
+        }
+    )

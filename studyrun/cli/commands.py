@@ -1,0 +1,192 @@
+"""One function per command: options in, exit code out. Each imports what it alone needs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from studyrun.cli.terminal import near, write
+from studyrun.errors import InvalidStudy, UsageError
+from studyrun.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from studyrun.contracts import Component
+    from studyrun.preparation import Prepared
+    from studyrun.registry import Registry
+
+__all__ = ["check", "describe", "explain", "new_plugin", "plan", "plugins", "run", "schema"]
+
+
+def run(options: Namespace) -> int:
+    """Run a study; say what became of every step, and where the page is."""
+    from studyrun.progress import Progress
+    from studyrun.runner import Options, execute
+
+    prepared = _prepared(options)
+    how = Options(
+        keep_going=options.keep_going,
+        wait=options.wait,
+        progress=Progress(quiet=options.quiet),
+        study_file=prepared.file,
+        lines=_lines(prepared.file),
+    )
+    try:
+        outcome = execute(prepared.plan, prepared.registry, prepared.store, prepared.runs, how)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nfinished steps are stored; the same command goes on from there\n")
+        raise
+    if outcome.errors and options.debug:
+        raise outcome.errors[0]
+    if not options.quiet:
+        _write_summary(outcome.folder, prepared.registry)
+    sys.stdout.flush()
+    for error in outcome.errors:
+        sys.stderr.write(f"{error}\n")
+    return outcome.exit_code
+
+
+def check(options: Namespace) -> int:
+    """Say everything that is wrong with a study."""
+    from studyrun.checking import check_study
+    from studyrun.diagnostics import VIEWS
+
+    checked = check_study(_study_file(options), options.settings, modules=options.plugins)
+    found = checked.diagnostics
+    if found or options.format == "json":
+        write(VIEWS[options.format](found))
+    if checked.cells is None or checked.registry is None:
+        return InvalidStudy(found).exit_code
+    checked.registry.demand()
+    if options.format == "text":
+        cells, steps = len(checked.cells), len(checked.cells[0].steps)
+        write(f"{options.study}: ok ({steps} steps{f' in {cells} cells' * (cells > 1)})")
+    return 0
+
+
+def plan(options: Namespace) -> int:
+    """Say for every step whether it would run, and why."""
+    from studyrun.cli.outcome import plan_text
+
+    planned = _prepared(options).plan
+    if options.format == "json":
+        write(json.dumps(planned.plain(), indent=2, ensure_ascii=False))
+    else:
+        write(plan_text(planned))
+    return 0
+
+
+def explain(options: Namespace) -> int:
+    """Say why a step of a run ran or was reused."""
+    from studyrun import runs
+    from studyrun.cli.outcome import explanation_text
+
+    found = runs.explain(runs.open_run(options.run), options.step)
+    write("\n\n".join(map(explanation_text, found)))
+    return 0
+
+
+def plugins(options: Namespace) -> int:
+    """List every component with its version, owner and file, and what cannot be used."""
+    from studyrun.cli.components import plugins_json, plugins_text
+
+    registry = _registry(options)
+    write(plugins_json(registry) if options.format == "json" else plugins_text(registry))
+    return 0
+
+
+def describe(options: Namespace) -> int:
+    """Show every component of that name: its parameters and an example."""
+    from studyrun.cli.components import component_json, component_text
+
+    registry = _registry(options)
+    found = _named(registry, options.component)
+    if options.format == "json":
+        write(json.dumps([component_json(registry, component) for component in found], indent=2))
+    else:
+        write("\n\n".join(component_text(registry, component) for component in found))
+    return 0
+
+
+def schema(options: Namespace) -> int:
+    """Print the schema that `schemas/study.schema.json` publishes."""
+    from studyrun.schema import published_schema
+
+    write(published_schema(_registry(options)).rstrip("\n"))
+    return 0
+
+
+def new_plugin(options: Namespace) -> int:
+    """Write a plugin package, and say what to do with it."""
+    from studyrun.scaffold import scaffold
+
+    folder = near(scaffold(options.name, Path(options.into)))
+    write(
+        f"wrote {folder}\n"
+        f"  pip install -e {folder}\n"
+        f"  pytest {folder}\n"
+        f"  studyrun {Path(folder) / 'study.yaml'}"
+    )
+    return 0
+
+
+def _registry(options: Namespace) -> Registry:
+    from studyrun.registry import Registry
+
+    return Registry.load(options.plugins)
+
+
+def _prepared(options: Namespace) -> Prepared:
+    from studyrun.preparation import prepare
+
+    return prepare(
+        _study_file(options),
+        settings=options.settings,
+        out=options.out,
+        plugins=options.plugins,
+    )
+
+
+def _study_file(options: Namespace) -> str:
+    file = Path(options.study)
+    if not file.exists():
+        there = [path.name for path in file.parent.glob("*.y*ml")]
+        raise UsageError(f"there is no file {options.study!r}{did_you_mean(file.name, there)}")
+    return str(options.study)
+
+
+def _lines(file: Path) -> dict[str, str]:
+    """Where every step stands in the study, for messages."""
+    from studyrun.drafts import read_draft
+
+    root = read_draft(file).root
+    steps = root.get("steps") if root else None
+    return {name: str(entry.key.place) for name, entry in steps.entries.items()} if steps else {}
+
+
+def _write_summary(folder: Path, registry: Registry) -> None:
+    from studyrun.cli.outcome import summary_text
+    from studyrun.history import read_record
+    from studyrun.runs import Run
+
+    write(summary_text(Run(folder, read_record(folder), registry)))
+
+
+def _named(registry: Registry, name: str) -> list[Component]:
+    from studyrun.contracts import Kind
+
+    found = [component for component in registry.components() if component.name == name]
+    if found:
+        return found
+    for kind in get_args(Kind):
+        fault = registry.fault(kind, name)
+        if fault is not None:
+            raise fault
+    names = [component.name for component in registry.components()]
+    raise UsageError(
+        f"there is no component {name!r}{did_you_mean(name, names)} "
+        "(`studyrun plugins` lists them all)"
+    )

@@ -1,0 +1,140 @@
+"""Views of the registry: the list of plugins, and one component in full."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from studyrun.cli.terminal import near, paint, table
+from studyrun.describe import Parameter, example, parameters
+
+if TYPE_CHECKING:
+    from studyrun.contracts import Component
+    from studyrun.registry import PluginInfo, Registry
+
+__all__ = ["component_json", "component_text", "plugins_json", "plugins_text"]
+
+
+def plugins_text(registry: Registry) -> str:
+    """A table of every usable component, then everything that cannot be used, and why."""
+    rows = [_row(registry, component) for component in registry.components()]
+    text = table(("kind", "name", "version", "owner", "file", "summary"), rows)
+    broken = [f"  {error}" for error in _broken(registry)]
+    return "\n".join([text, "", paint("cannot be used:", "red"), *broken]) if broken else text
+
+
+def plugins_json(registry: Registry) -> str:
+    """The same as JSON."""
+    records = [_record(registry, component) for component in registry.components()]
+    return json.dumps(
+        {
+            "components": records,
+            "plugins": [_plugin_record(info) for info in registry.plugins],
+            "faults": [{"plugin": each.plugin, "error": str(each)} for each in registry.faults()],
+        },
+        indent=2,
+    )
+
+
+def component_text(registry: Registry, component: Component) -> str:
+    """What it is, who ships it, its parameters and an example."""
+    owner = registry.owner(component)
+    title = f"{component.kind} {component.name}, version {component.version}"
+    lines = [paint(title, "bold")]
+    lines += [f"  {line}" for line in filter(None, _facts(component))]
+    lines.append(f"  shipped by {owner.label}: {near(owner.file)}")
+    found = parameters(component.params)
+    if found:
+        lines += ["", paint("parameters", "bold")]
+    lines += [line for parameter in found for line in _parameter_lines(parameter)]
+    shown = example(registry, component)
+    if shown:
+        lines += ["", paint("example", "bold"), *(f"  {line}" for line in shown.splitlines())]
+    return "\n".join(lines)
+
+
+def component_json(registry: Registry, component: Component) -> dict[str, Any]:
+    """The same as a JSON object."""
+    return {
+        **_record(registry, component),
+        "parameters": [_parameter_record(each) for each in parameters(component.params)],
+        "example": example(registry, component),
+    }
+
+
+def _row(registry: Registry, component: Component) -> tuple[str, ...]:
+    owner = registry.owner(component)
+    shipped = f"{owner.owner} {owner.version}".rstrip()
+    kind, name = component.kind, component.name
+    return kind, name, component.version, shipped, near(owner.file), component.summary
+
+
+def _broken(registry: Registry) -> list[str]:
+    """Plugins that did not load, components that are no good, and collisions."""
+    plugins = [info for info in registry.plugins if info.error]
+    unloaded = [f"plugin {info.label!r} {near(info.file)}: {info.error}" for info in plugins]
+    return [*unloaded, *map(str, registry.faults())]
+
+
+def _record(registry: Registry, component: Component) -> dict[str, Any]:
+    owner = registry.owner(component)
+    return {
+        "kind": component.kind,
+        "name": component.name,
+        "version": component.version,
+        "summary": component.summary,
+        "plugin": owner.name,
+        "owner": owner.owner,
+        "owner_version": owner.version,
+        "file": owner.file,
+        "target": component.target,
+        "takes": list(component.takes),
+        "makes": component.makes,
+    }
+
+
+def _plugin_record(info: PluginInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "owner": info.owner,
+        "version": info.version,
+        "module": info.module,
+        "file": info.file,
+        "error": info.error,
+    }
+
+
+def _facts(component: Component) -> list[str]:
+    takes = ", ".join(component.takes)
+    laws = ", ".join(law.name for law in component.laws)
+    return [
+        component.summary,
+        f"takes {takes}" if takes else "",
+        f"makes {component.makes}" if component.makes else "",
+        f"promises the laws {laws}" if laws else "",
+    ]
+
+
+def _parameter_lines(parameter: Parameter) -> list[str]:
+    value = "required" if parameter.required else f"default {json.dumps(parameter.default)}"
+    facts = "; ".join(filter(None, (parameter.type, parameter.limits, value)))
+    lines = [f"  {paint(parameter.name, 'bold')}: {facts}"]
+    return lines + _wrapped(parameter.doc, "      ") if parameter.doc else lines
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, 92, initial_indent=indent, subsequent_indent=indent)
+
+
+def _parameter_record(parameter: Parameter) -> dict[str, Any]:
+    default = {} if parameter.required else {"default": parameter.default}
+    return {
+        "name": parameter.name,
+        "type": parameter.type,
+        "required": parameter.required,
+        **default,
+        "limits": parameter.limits,
+        "doc": parameter.doc,
+    }

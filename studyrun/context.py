@@ -1,0 +1,202 @@
+"""The surroundings of a step: device, seeds, warm models, batches, progress; one per process."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studyrun import batches
+from studyrun.errors import PluginError, StudyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import torch
+
+    from studyrun.contracts import Bound, Component, Kind, Model
+    from studyrun.progress import Progress
+    from studyrun.registry import Registry
+    from studyrun.wiring import Wiring
+
+__all__ = ["Errand", "StepContext", "Warm", "seed_globals", "seed_of"]
+
+
+def seed_of(seed: int, purpose: str) -> int:
+    """63 bits that depend on the study's seed and the purpose, and on nothing else."""
+    hashed = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return int.from_bytes(hashed[:8], "big") >> 1
+
+
+def seed_globals(seed: int) -> None:
+    """Seed the generators that a library may use behind a step's back.
+
+    Without this, what such a step draws would depend on which steps before it were reused.
+    """
+    value = seed_of(seed, "globals")
+    random.seed(value)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(value % 2**32)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(value)
+
+
+class Warm:
+    """What outlives a step: the models that were loaded, each once per process and digest."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+
+    def model(self, identity: str, load: Callable[[], Model]) -> Model:
+        """The model of that identity, loaded if it is not there yet."""
+        if identity not in self._models:
+            self._models[identity] = load()
+        return self._models[identity]
+
+    def keep_only(self, identities: Collection[str]) -> None:
+        """Let go of every other model: no step to come needs it."""
+        for identity in self._models.keys() - set(identities):
+            del self._models[identity]
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What belongs to one step alone."""
+
+    tell: Callable[[str], None]
+    """Records a note of the step."""
+    scratch: Callable[[], Path]
+    """Makes the step's empty folder."""
+    model_identity: str = ""
+    """What tells its model from others: digest of component, parameters, bytes and dtype."""
+
+
+class StepContext:
+    """What one step of one cell is given (`contracts.Context`)."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        registry: Registry,
+        warm: Warm,
+        progress: Progress,
+        errand: Errand,
+    ) -> None:
+        self._wiring, self._registry, self._warm = wiring, registry, warm
+        self._progress, self._errand = progress, errand
+
+    # Where and how
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors live: `auto` is the first CUDA device, else the processor.
+
+        Raises:
+            StudyError: the study asks for CUDA and there is none.
+        """
+        cuda = self._torch().cuda
+        wanted = self._wiring.study.runtime.device
+        if wanted == "auto":
+            wanted = "cuda" if cuda.is_available() else "cpu"
+        elif wanted == "cuda" and not cuda.is_available():
+            raise StudyError(
+                "runtime.device is cuda, but torch sees no CUDA device; "
+                "write device: auto, or install a torch that was built for your GPU"
+            )
+        device: torch.device = self._torch().device(wanted)
+        return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the model's weights."""
+        found: torch.dtype = getattr(self._torch(), self._wiring.study.runtime.dtype)
+        return found
+
+    @property
+    def seed(self) -> int:
+        """The study's seed."""
+        return self._wiring.study.seed
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """A CPU generator that depends only on the seed and the purpose."""
+        generator: torch.Generator = self._torch().Generator()
+        return generator.manual_seed(seed_of(self.seed, purpose))
+
+    # What is there
+
+    def model(self) -> Model:
+        """The study's model, loaded once per process however many steps and cells use it.
+
+        Raises:
+            StudyError: the study has no model; PluginError: its target returned something else.
+        """
+        bound = self._wiring.model
+        if bound is None:
+            raise StudyError("the study has no model; add a `model` section")
+        return self._warm.model(self._errand.model_identity, lambda: self._load(bound))
+
+    def bind(self, kind: Kind, ref: str | Mapping[str, Any]) -> Bound:
+        """The component that a parameter names (`"enrichment"` or `{use:, with:}`)."""
+        return self._registry.bind(kind, ref, self._wiring.study.folder)
+
+    def components(self, kind: Kind) -> tuple[Component, ...]:
+        """Every registered component of a kind, sorted by name."""
+        return self._registry.components(kind)
+
+    # Work
+
+    def in_batches(
+        self,
+        work: Callable[[Sequence[int]], None],
+        order: Sequence[int],
+        *,
+        label: str,
+        unit: str = "problems",
+    ) -> None:
+        """Call `work` on consecutive pieces of `order`; halve and retry when memory runs out.
+
+        After a retry `work` sees rows again: it must write each row to its own place.
+        """
+        size = self._wiring.study.runtime.batch_size or batches.DEFAULT_BATCH
+
+        def shrunk(smaller: int) -> None:
+            self.note(f"{label}: out of memory, going on with {smaller} {unit} at a time")
+
+        with self._progress.bar(total=len(order), label=label, unit=unit) as done:
+            batches.in_batches(work, order, size, done, shrunk)
+
+    def track(self, items: Iterable[Any], *, total: int, label: str, unit: str) -> Iterator[Any]:
+        """The items again, with a progress bar that appears after two seconds."""
+        return self._progress.track(items, total=total, label=label, unit=unit)
+
+    def note(self, message: str) -> None:
+        """Write a line to the run's events, for the reader of the run."""
+        self._errand.tell(message)
+
+    def scratch(self) -> Path:
+        """A folder that is this step's own while it runs and is removed afterwards."""
+        return self._errand.scratch()
+
+    # Helpers
+
+    def _torch(self) -> Any:
+        import torch
+
+        threads = self._wiring.study.runtime.threads
+        if threads is not None and torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        return torch
+
+    def _load(self, bound: Bound) -> Model:
+        start = time.monotonic()
+        model: Model = bound.load()(bound.params, self)
+        name = bound.component.name
+        if not callable(getattr(model, "activations", None)):
+            owner = self._registry.owner(bound.component).label
+            raise PluginError(owner, f"model {name!r} returned {type(model).__name__}, not a Model")
+        self.note(f"model {name} loaded in {time.monotonic() - start:.1f} s")
+        return model

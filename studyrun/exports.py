@@ -1,0 +1,66 @@
+"""What a run folder shows of its artifacts: `tables/`, and the report at the top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studyrun.artifacts import TENSORS
+from studyrun.errors import StudyError
+from studyrun.files import copy_file, link_file, writing
+from studyrun.tables import public_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from studyrun.artifacts import Artifact
+
+__all__ = ["Exports"]
+
+REPORT = "report"
+"""The artifact type whose files are shown at the top of the folder."""
+
+
+class Exports:
+    """The folder of one cell of a run (of the run itself where the study has no matrix)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._owners: dict[str, str] = {}
+        self._reports: list[str] = []
+
+    def show(self, step: str, artifact: Artifact) -> None:
+        """Put the step's tables into `tables/`, and a report's files at the top.
+
+        Tables are second names of the stored files where the file system allows it; a report is
+        copied, because people edit reports. A second report goes into a folder of its own.
+
+        Raises:
+            ArtifactDamaged: a stored file is not as it was written.
+            StudyError: two steps' tables have one name, or the folder cannot be written.
+        """
+        files = {name: artifact.file(f"{name}.parquet") for name in artifact.table_names}
+        with writing(self.folder):
+            for name, file in files.items():
+                target = self.folder / "tables" / f"{self._claim(step, name)}.parquet"
+                target.unlink(missing_ok=True)
+                link_file(file, target)
+            if artifact.manifest.type == REPORT:
+                self._show_report(step, artifact)
+
+    def _claim(self, step: str, table: str) -> str:
+        name = public_name(step, table)
+        owner = self._owners.setdefault(name, step)
+        if owner != step:
+            raise StudyError(
+                f"table {name!r} is made by the steps {owner!r} and {step!r}; "
+                "give one of them another name"
+            )
+        return name
+
+    def _show_report(self, step: str, artifact: Artifact) -> None:
+        if step not in self._reports:
+            self._reports.append(step)
+        top = self.folder if self._reports[0] == step else self.folder / step
+        for name in artifact.manifest.files:
+            if name != TENSORS and not name.endswith(".parquet"):
+                copy_file(artifact.file(name), top / name)

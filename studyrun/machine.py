@@ -1,0 +1,115 @@
+"""What a run was made with and on: versions, the study's git commit, the hardware, memory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from studyrun import __version__
+
+__all__ = ["Memory", "git_state", "hardware", "versions"]
+
+LIBRARIES = ("numpy", "polars", "safetensors", "scipy", "tokenizers", "torch", "transformers")
+GIT_SECONDS = 5.0
+"""A repository that takes longer than this to answer is recorded as unknown."""
+
+
+def versions() -> dict[str, str]:
+    """Python, studyrun and the libraries that can change a number, as installed."""
+    found = {"python": platform.python_version(), "studyrun": __version__}
+    for name in LIBRARIES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Commit and dirty flag of the repository around a folder; None if there is none."""
+    command = ["git", "-C", str(folder), "status", "--porcelain=v2", "--branch"]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=GIT_SECONDS,
+            check=True,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.splitlines()
+    commit = next((x.split()[2] for x in lines if x.startswith("# branch.oid ")), "")
+    return {"commit": commit, "dirty": any(not line.startswith("#") for line in lines)}
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, memory in bytes, and the GPUs if the run had use for one."""
+    return {
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "memory_bytes": _memory(),
+        "gpus": _gpus(),
+    }
+
+
+def _cpu() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _gpus() -> list[str] | None:
+    """Their names; None where torch was never imported, so that nobody looked."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+
+
+class Memory:
+    """The highest memory use since `reset()`, in bytes; each step has its own."""
+
+    def reset(self) -> None:
+        """Start anew. Outside Linux the processor's mark cannot be reset and only grows."""
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.reset_peak_memory_stats()
+
+    def peak(self) -> dict[str, int]:
+        """`cpu_bytes`, and `gpu_bytes` where a GPU was used."""
+        found = {"cpu_bytes": _high_water()}
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            found["gpu_bytes"] = torch.cuda.max_memory_allocated()
+        return found
+
+
+def _high_water() -> int:
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024

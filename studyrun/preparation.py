@@ -1,0 +1,73 @@
+"""From a study's file to a plan and everything that is needed to execute it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studyrun.checking import check_study
+from studyrun.errors import InvalidStudy
+from studyrun.history import History
+from studyrun.overrides import setting
+from studyrun.plan import Plan, plan
+from studyrun.store import Store
+from studyrun.wiring import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from studyrun.registry import Registry
+
+__all__ = ["STORE", "Prepared", "prepare"]
+
+STORE = "store"
+"""The store's folder, beside those of the studies."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A plan with what it takes to execute it. Nothing has been written yet."""
+
+    plan: Plan
+    registry: Registry
+    store: Store
+    runs: Path
+    """`<out>/<study>/`, where the runs of the study are."""
+    file: Path
+    """The study's."""
+
+
+def prepare(
+    study: str | Path,
+    *,
+    settings: Sequence[str] | Mapping[str, Any] = (),
+    out: str | Path = "outputs",
+    plugins: Sequence[str] = (),
+) -> Prepared:
+    """Check a study and plan it; writes nothing.
+
+    Args:
+        study: the YAML file.
+        settings: `path=value` texts as in `--set`, or a mapping of dotted paths to values.
+        out: the folder for the store and the runs.
+        plugins: local plugins, as in `-p`.
+
+    Raises:
+        InvalidStudy: with every fault.
+        PluginError: a plugin that was asked for cannot be loaded.
+        UsageError: a plugin that was asked for does not exist.
+    """
+    if isinstance(settings, Mapping):
+        settings = [setting(path, value) for path, value in settings.items()]
+    checked = check_study(study, settings, modules=plugins)
+    if checked.registry is not None:
+        checked.registry.demand()
+    if checked.cells is None or checked.registry is None:
+        raise InvalidStudy(checked.diagnostics)
+    registry, name, folder = checked.registry, checked.cells[0].name, Path(out)
+    cells = {cell.cell: wire(cell, registry) for cell in checked.cells}
+    store = Store(folder / STORE)
+    planned = plan(cells, registry, store, History.of(folder / name))
+    return Prepared(planned, registry, store, folder / name, Path(study))

@@ -1,0 +1,93 @@
+"""What the person at the terminal sees while a run goes on; all of it on stderr."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+__all__ = ["Progress", "line_of"]
+
+DELAY = 2.0
+"""Seconds before a bar appears."""
+URGENT = ("warning", "waiting", "damaged")
+"""Shown even where progress is not wanted."""
+
+
+class Progress:
+    """A line per step, and a bar with rate and time left for whatever takes over two seconds.
+
+    Bars need a terminal; elsewhere only the lines are written, and with `quiet` only warnings.
+    """
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._quiet, self._stream = quiet, stream or sys.stderr
+        self._bars = not quiet and self._stream.isatty()
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        """Write the event's line, above a bar if there is one."""
+        text = line_of(event)
+        if text and (not self._quiet or event["event"] in URGENT):
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        if self._bars and "tqdm" in sys.modules:
+            from tqdm import tqdm
+
+            tqdm.write(text, file=self._stream)
+        else:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+
+    @contextmanager
+    def bar(self, *, total: int | None, label: str, unit: str) -> Iterator[Callable[[int], Any]]:
+        """A bar; call what is yielded with the number of items just done."""
+        if not self._bars:
+            yield lambda _done: None
+            return
+        from tqdm import tqdm
+
+        with tqdm(
+            total=total,
+            desc=label,
+            unit=f" {unit}",
+            delay=DELAY,
+            leave=False,
+            dynamic_ncols=True,
+            file=self._stream,
+        ) as bar:
+            yield bar.update
+
+    def track(
+        self, items: Iterable[Any], *, total: int | None, label: str, unit: str
+    ) -> Iterator[Any]:
+        """The items again, with a bar."""
+        with self.bar(total=total, label=label, unit=unit) as update:
+            for item in items:
+                yield item
+                update(1)
+
+
+def line_of(event: Mapping[str, Any]) -> str:
+    """What to say of an event; empty where there is nothing worth a line."""
+    where = "/".join(filter(None, [event.get("cell"), event.get("step")]))
+    head = f"{where}: " if where else ""
+    match event["event"]:
+        case "step-started":
+            return f"{head}{event['component']} ({'; '.join(event['reasons'])})"
+        case "step-finished":
+            return f"{head}done in {event['seconds']:.1f} s"
+        case "step-reused":
+            return f"{head}reused"
+        case "step-failed":
+            return f"{head}failed"
+        case "step-blocked":
+            return f"{head}blocked ({'; '.join(event['reasons'])})"
+        case "warning" | "waiting" | "damaged" as kind:
+            return f"{kind}: {head}{event['message']}"
+        case "note":
+            return f"{head}{event['message']}"
+    return ""

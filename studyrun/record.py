@@ -1,0 +1,141 @@
+"""`run.json`: what a run was, what became of every step, and with what it was made.
+
+```
+format, run, study, status, started, ended, seconds, study_file, warnings, error
+cells: {<cell>: {study, study_digest, steps: {<step>: {component, plugin, type, action, reasons,
+        warnings, key, recipe, status, seconds, peak_memory, error}}}}
+seed, versions, plugins, git, hardware, peak_memory
+```
+
+`status` of a run: running (or killed), done, failed, interrupted; of a step: planned, running,
+done, reused, failed, blocked, interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studyrun.events import now
+from studyrun.files import point_link, replace_file, writing
+from studyrun.history import LATEST, RECORD
+from studyrun.keys import digest
+from studyrun.machine import git_state, hardware, versions
+
+if TYPE_CHECKING:
+    from studyrun.plan import Plan, PlannedStep
+    from studyrun.registry import Registry
+
+__all__ = ["Record", "new_folder"]
+
+FORMAT = 1
+OFTEN = 1.0
+"""Seconds between two writings while the run goes on; a study may have thousands of steps."""
+
+
+def new_folder(runs: Path) -> Path:
+    """A folder for a run, named by the time in UTC: `20261122-214501`, then `...-2`."""
+    name = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    with writing(runs):
+        runs.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            folder = runs / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
+
+
+class Record:
+    """The record of one run, written in one step each time so that it can be read at any time."""
+
+    def __init__(
+        self, folder: Path, plan: Plan, registry: Registry, study_file: Path | None
+    ) -> None:
+        self.folder = folder
+        self._start, self._written = time.monotonic(), 0.0
+        first = next(iter(plan.cells.values())).study
+        self.data: dict[str, Any] = {
+            "format": FORMAT,
+            "run": folder.name,
+            "study": plan.study,
+            "status": "running",
+            "started": now(),
+            "ended": None,
+            "seconds": None,
+            "study_file": str(study_file) if study_file else None,
+            "warnings": list(plan.warnings),
+            "error": None,
+            "cells": _cells(plan, registry),
+            "seed": first.seed,
+            "versions": versions(),
+            "plugins": _plugins(plan, registry),
+            "git": git_state(study_file.parent if study_file else first.folder),
+            "hardware": None,
+            "peak_memory": {},
+        }
+        self.save()
+
+    def step(self, step: PlannedStep, **facts: Any) -> None:
+        """Add facts to what is known of a step."""
+        entry = self.data["cells"][step.cell]["steps"][step.name]
+        entry.update(facts)
+        for name, value in facts.get("peak_memory", {}).items():
+            self.data["peak_memory"][name] = max(value, self.data["peak_memory"].get(name, 0))
+        if time.monotonic() - self._written > OFTEN:
+            self.save()
+
+    def finish(self, status: str, warnings: list[str], error: str | None) -> float:
+        """The last writing, after which `latest` points here; the seconds that the run took."""
+        seconds = round(time.monotonic() - self._start, 3)
+        self.data |= {"status": status, "ended": now(), "seconds": seconds, "error": error}
+        self.data["warnings"] = list(dict.fromkeys([*self.data["warnings"], *warnings]))
+        self.data["hardware"] = hardware()
+        for entry in self._steps():
+            if entry["status"] == "running":
+                entry["status"] = status
+        self.save()
+        with writing(self.folder.parent):
+            point_link(self.folder.parent / LATEST, self.folder.name)
+        return seconds
+
+    def _steps(self) -> list[dict[str, Any]]:
+        return [entry for cell in self.data["cells"].values() for entry in cell["steps"].values()]
+
+    def save(self) -> None:
+        """Write `run.json`."""
+        text = json.dumps(self.data, indent=1, ensure_ascii=False)
+        with writing(self.folder):
+            replace_file(self.folder / RECORD, f"{text}\n".encode())
+        self._written = time.monotonic()
+
+
+def _cells(plan: Plan, registry: Registry) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for cell, wiring in plan.cells.items():
+        cells[cell] = {
+            "study": wiring.study.plain(),
+            "study_digest": digest(plan.records[cell]),
+            "steps": {},
+        }
+    for step in plan.steps:
+        owner = registry.owner(step.node.bound.component)
+        facts = {**step.plain(), "plugin": owner.label, "status": "planned"}
+        cells[step.cell]["steps"][step.name] = facts
+    return cells
+
+
+def _plugins(plan: Plan, registry: Registry) -> list[dict[str, str]]:
+    """Who ships what the study uses, by plugin name."""
+    owners = {registry.owner(step.node.bound.component) for step in plan.steps}
+    rows = [
+        {"name": info.name, "version": info.version, "owner": info.owner, "module": info.module}
+        for info in owners
+    ]
+    return sorted(rows, key=lambda row: (row["name"], row["module"]))

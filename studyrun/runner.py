@@ -1,0 +1,320 @@
+"""Executes a plan: reuses what is stored, makes the rest, and records what happened."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from studyrun.artifacts import Manifest
+from studyrun.context import Errand, StepContext, Warm
+from studyrun.errors import ArtifactDamaged, PluginError, StepFailed, StudyError
+from studyrun.events import Events
+from studyrun.execution import call, inputs_of
+from studyrun.exports import Exports
+from studyrun.files import writing
+from studyrun.keys import digest
+from studyrun.machine import Memory
+from studyrun.progress import Progress
+from studyrun.record import Record, new_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from studyrun.artifacts import Result
+    from studyrun.contracts import Inputs
+    from studyrun.plan import Plan, PlannedStep
+    from studyrun.registry import Registry
+    from studyrun.store import Store
+
+__all__ = ["Options", "Outcome", "execute"]
+
+Status = Literal["done", "failed"]
+ATTEMPTS = 4
+"""How often a step is tried while damaged inputs are found and made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run; none of it can change a result."""
+
+    keep_going: bool = False
+    """After a failure, run what does not need the failed step."""
+    wait: float = 0.0
+    """Seconds to wait for another process that makes the same artifact."""
+    progress: Progress = field(default_factory=Progress)
+    study_file: Path | None = None
+    """Where the study stands, for the record and for messages."""
+    lines: dict[str, str] = field(default_factory=dict)
+    """Step -> `file:line` in the study, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended; everything else is in its folder."""
+
+    folder: Path
+    status: Status
+    errors: tuple[StudyError, ...] = ()
+    """Of the steps that failed, in order; without `keep_going` at most one."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, or that of the first error."""
+        return self.errors[0].exit_code if self.errors else 0
+
+
+def execute(
+    plan: Plan, registry: Registry, store: Store, runs: Path, options: Options | None = None
+) -> Outcome:
+    """Run a plan.
+
+    Args:
+        plan: made just now; what is stored is looked at again before every step.
+        registry: the one that the plan was made with.
+        store: where artifacts are.
+        runs: the folder of the study's runs, `<out>/<study>/`; the run gets a folder in it.
+        options: how to run.
+
+    Returns:
+        How it ended. A failed step is recorded here and not raised.
+
+    Raises:
+        StudyError: the run cannot be recorded: no space, or no permission.
+        KeyboardInterrupt: as it came; the record says `interrupted`.
+    """
+    return _Runner(plan, registry, store, runs, options or Options()).run()
+
+
+class _Runner:
+    def __init__(
+        self, plan: Plan, registry: Registry, store: Store, runs: Path, options: Options
+    ) -> None:
+        self.plan, self.registry, self.store, self.options = plan, registry, store, options
+        self.folder = new_folder(runs)
+        self.events = Events(self.folder / "events.jsonl", registry.emit, options.progress.show)
+        self.record = Record(self.folder, plan, registry, options.study_file)
+        self.exports = {cell: Exports(self.folder / cell) for cell in plan.cells}
+        self.warm, self.memory = Warm(), Memory()
+        self.lost: dict[tuple[str, str], str] = {}
+        """(cell, step) -> why it will not be there."""
+        self.failed: dict[str, str] = {}
+        """key -> the step that tried to make it."""
+        self.damaged: set[str] = set()
+        """Keys of what was found damaged."""
+        self.errors: list[StudyError] = []
+
+    # The run
+
+    def run(self) -> Outcome:
+        self.store.sweep()
+        self.tell("run-started", study=self.plan.study, run=self.folder.name)
+        for warning in self.plan.warnings:
+            self.tell("warning", message=warning)
+        try:
+            self._all_steps()
+        except KeyboardInterrupt:
+            self._finish("interrupted")
+            raise
+        except BaseException:
+            with suppress(StudyError):  # what is in flight says more
+                self._finish("failed")
+            raise
+        status: Status = "failed" if self.errors else "done"
+        self._finish(status)
+        return Outcome(self.folder, status, tuple(self.errors))
+
+    def _all_steps(self) -> None:
+        """Those that are known to be impossible first, so that nothing is computed in vain."""
+        for step in sorted(self.plan.steps, key=lambda step: step.action != "blocked"):
+            if self.errors and not self.options.keep_going:
+                return
+            self._one_step(step)
+
+    def _finish(self, status: str) -> None:
+        error = str(self.errors[0]) if self.errors else None
+        try:
+            seconds = self.record.finish(status, self.events.warnings, error)
+            self.tell("run-finished", status=status, seconds=seconds)
+        except StudyError:
+            if not self.errors:
+                raise
+
+    def tell(self, event: str, step: PlannedStep | None = None, **facts: Any) -> None:
+        """An event, of the run or of a step."""
+        where = {"cell": step.cell, "step": step.name} if step else {}
+        with writing(self.folder):
+            self.events.tell(event, **where, **facts)
+
+    # One step
+
+    def _one_step(self, step: PlannedStep) -> None:
+        missing = [name for name in step.reads if (step.cell, name) in self.lost]
+        if missing:
+            self._block(
+                step, [f"needs {name}, which {self.lost[step.cell, name]}" for name in missing]
+            )
+        elif step.action == "blocked":
+            self._fail(step, StepFailed(_label(step), "; ".join(step.reasons)))
+        elif step.key in self.failed:
+            self._block(step, [f"the same as {self.failed[step.key]}, which failed"])
+        else:
+            try:
+                self._provide(step)
+            except StudyError as error:
+                self._fail(step, error)
+
+    def _provide(self, step: PlannedStep) -> None:
+        """See to it that the step's artifact is stored and shown; repair what it meets."""
+        for attempt in range(ATTEMPTS):
+            try:
+                if not self._reuse(step, step.reasons):
+                    self._make(step)
+                return
+            except StudyError as error:
+                damage = _damage_behind(error)
+                if damage is None or attempt == ATTEMPTS - 1:
+                    raise
+                self._repair(step, damage)
+
+    def _reuse(self, step: PlannedStep, reasons: Sequence[str]) -> bool:
+        if self.store.state(step.key) != "stored":
+            return False
+        self._show(step)
+        self.tell("step-reused", step, component=step.component, key=step.key, reasons=[*reasons])
+        self.record.step(step, status="reused", reasons=[*reasons], seconds=0.0)
+        return True
+
+    def _make(self, step: PlannedStep) -> None:
+        def waiting(holder: str) -> None:
+            message = f"process {holder} is making {step.component}; waiting for it"
+            self.tell("waiting", step, message=message, key=step.key)
+
+        with self.store.lock(step.key, self.options.wait, waiting):
+            if self._reuse(step, ["made by another run meanwhile"]):
+                return
+            self._compute(step, self._why(step))
+        self._show(step)
+
+    def _why(self, step: PlannedStep) -> list[str]:
+        if step.action == "run" and step.key not in self.damaged:
+            return list(step.reasons)
+        if step.key in self.damaged or self.store.state(step.key) == "damaged":
+            return ["its stored artifact was damaged"]
+        return ["its artifact is no longer in the store"]
+
+    def _compute(self, step: PlannedStep, reasons: list[str]) -> None:
+        facts = {"component": step.component, "key": step.key}
+        self.record.step(step, status="running", action="run", reasons=reasons)
+        self.tell("step-started", step, **facts, reasons=reasons)
+        self.memory.reset()
+        start = time.monotonic()
+        result = self._call(step)
+        made = step.node.bound.component.makes
+        manifest = Manifest(step.key, made, step.component, {}, {}, dict(step.sources))
+        self.store.put(manifest, result)
+        seconds = round(time.monotonic() - start, 3)
+        peak = self.memory.peak()
+        self.record.step(step, status="done", seconds=seconds, peak_memory=peak)
+        self.tell("step-finished", step, **facts, seconds=seconds)
+        self.warm.keep_only({_model_identity(later) for later in self._after(step)})
+
+    def _call(self, step: PlannedStep) -> Result:
+        """The target's result; whatever it raises becomes a StudyError that names the place."""
+        try:
+            return call(step, self._inputs(step), self._context(step), self.registry)
+        except PluginError:
+            raise
+        except (Exception, SystemExit) as error:  # a plugin's code: it may raise anything
+            damage = _damage_behind(error)
+            if damage is not None:
+                raise damage from error
+            raise StepFailed(_label(step), self._post_mortem(step, error)) from error
+        finally:
+            self.store.clear_scratch(step.key)
+
+    def _inputs(self, step: PlannedStep) -> Inputs:
+        keys = {each.name: each.key for each in self.plan.steps if each.cell == step.cell}
+        return inputs_of(step, keys, self.plan.records[step.cell], self.registry, self.store)
+
+    def _context(self, step: PlannedStep) -> StepContext:
+        errand = Errand(
+            tell=lambda message: self.tell("note", step, message=message),
+            scratch=lambda: self.store.scratch(step.key),
+            model_identity=_model_identity(step),
+        )
+        wiring, progress = self.plan.cells[step.cell], self.options.progress
+        return StepContext(wiring, self.registry, self.warm, progress, errand)
+
+    def _after(self, step: PlannedStep) -> Iterator[PlannedStep]:
+        """The steps that are still to come."""
+        return iter(self.plan.steps[self.plan.steps.index(step) + 1 :])
+
+    def _show(self, step: PlannedStep) -> None:
+        self.exports[step.cell].show(step.name, self.store.open(step.key))
+
+    # When something is wrong
+
+    def _repair(self, step: PlannedStep, damage: ArtifactDamaged) -> None:
+        """Make a damaged artifact again, unless it is the step's own, which comes next anyway."""
+        key = self.store.key_of(damage.file)
+        self.damaged.add(key)
+        self.tell("damaged", step, message=str(damage), key=key)
+        for other in self.plan.steps:
+            if other.key == key != step.key:
+                self._provide(other)
+                return
+
+    def _post_mortem(self, step: PlannedStep, error: BaseException) -> str:
+        """What failed, whose it is, where it stands in the study, and where the traceback is."""
+        file = self.folder / "errors" / f"{'-'.join(filter(None, [step.cell, step.name]))}.txt"
+        with writing(self.folder):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        owner = self.registry.owner(step.node.bound.component).label
+        said = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
+        place = self.options.lines.get(step.name)
+        return "\n".join(
+            [
+                said,
+                f"  component: {step.component}, of plugin {owner}",
+                *([f"  study: {place}"] if place else []),
+                f"  traceback: {file}",
+            ]
+        )
+
+    def _fail(self, step: PlannedStep, error: StudyError) -> None:
+        self.errors.append(error)
+        self.lost[step.cell, step.name] = "failed"
+        if step.key:
+            self.failed[step.key] = _label(step)
+        self.tell("step-failed", step, message=str(error))
+        self.record.step(step, status="failed", error=str(error))
+
+    def _block(self, step: PlannedStep, reasons: list[str]) -> None:
+        self.lost[step.cell, step.name] = "is blocked"
+        self.tell("step-blocked", step, reasons=reasons)
+        self.record.step(step, status="blocked", action="blocked", reasons=reasons)
+
+
+def _label(step: PlannedStep) -> str:
+    return "/".join(filter(None, [step.cell, step.name]))
+
+
+def _model_identity(step: PlannedStep) -> str:
+    model = step.recipe.get("model")
+    return digest([model, step.recipe["dtype"]]) if model else ""
+
+
+def _damage_behind(error: BaseException | None) -> ArtifactDamaged | None:
+    """The damaged artifact that an exception goes back to, if it does."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ArtifactDamaged):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None

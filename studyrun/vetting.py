@@ -1,0 +1,86 @@
+"""What is wrong with a component that a plugin announced; pure, imports none of its targets."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, get_args
+
+from studyrun import params
+from studyrun.contracts import Component, Kind, Law
+
+__all__ = ["faults_of"]
+
+KINDS: tuple[str, ...] = get_args(Kind)
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+TAKES = re.compile(r"\*|[a-z][a-z0-9]*(-[a-z0-9]+)*\??")
+
+
+def faults_of(record: Any) -> list[str]:
+    """Every way in which `record` is not a usable component; empty if it is one."""
+    if not isinstance(record, Component):
+        return [f"announced {type(record).__name__}, not a Component record"]
+    return [*_identity(record), *_references(record), *_wiring(record), *_params(record.params)]
+
+
+def _identity(record: Component) -> list[str]:
+    faults = []
+    if record.kind not in KINDS:
+        faults.append(f"kind {record.kind!r} is not one of {', '.join(KINDS)}")
+    if not _matches(NAME, record.name):
+        faults.append(f"name {record.name!r} is not lower-case words joined by '-'")
+    if not isinstance(record.version, str) or not record.version:
+        faults.append(f"version {record.version!r} is not a non-empty string")
+    if not isinstance(record.summary, str):
+        faults.append(f"summary {record.summary!r} is not a string")
+    return faults
+
+
+def _references(record: Component) -> list[str]:
+    faults = []
+    if not _matches(TARGET, record.target):
+        faults.append(f"target {record.target!r} is not 'package.module:name'")
+    for role in ("check", "digest", "facts"):
+        value = getattr(record, role)
+        if value != "" and not _matches(TARGET, value):
+            faults.append(f"{role} {value!r} is not 'package.module:name'")
+    if record.kind == "model" and not record.facts:
+        faults.append("a model needs facts='package.module:function'")
+    return faults
+
+
+def _wiring(record: Component) -> list[str]:
+    faults = []
+    if not isinstance(record.takes, tuple):
+        faults.append(f"takes {record.takes!r} is not a tuple; write takes=('sae',)")
+    else:
+        bad = [name for name in record.takes if not _matches(TAKES, name)]
+        faults += [f"takes {name!r}, which is not an artifact type, 'type?' or '*'" for name in bad]
+    if record.makes != "" and not _matches(NAME, record.makes):
+        faults.append(f"makes {record.makes!r}, which is not an artifact type")
+    if record.kind == "step" and not record.makes:
+        faults.append("a step needs makes='<artifact type>'")
+    if record.serves != "" and record.serves not in KINDS:
+        faults.append(f"serves {record.serves!r}, which is not one of {', '.join(KINDS)}")
+    if record.arity not in (1, 2):
+        faults.append(f"arity {record.arity!r} is not 1 or 2")
+    if not isinstance(record.laws, tuple) or not all(isinstance(x, Law) for x in record.laws):
+        faults.append(f"laws {record.laws!r} is not a tuple of Law records")
+    return faults
+
+
+def _params(cls: Any) -> list[str]:
+    if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
+        return [f"params {cls!r} is not a dataclass"]
+    if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]  # dataclasses' own mark
+        return [f"params {cls.__name__} is not frozen; write @dataclass(frozen=True)"]
+    try:
+        params.schema(cls)
+    except Exception as error:  # noqa: BLE001  # msgspec, annotations: whatever the class provokes
+        return [f"params {cls.__name__} has no JSON Schema: {error}"]
+    return []
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None

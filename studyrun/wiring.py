@@ -1,0 +1,161 @@
+"""A study with its components: nodes in the order in which they run, each with its inputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from studyrun import sql
+from studyrun.contracts import Bound
+from studyrun.diagnostics import Diagnostic, Place
+from studyrun.document import Path, path_text
+from studyrun.errors import InvalidStudy
+from studyrun.findings import Finding
+from studyrun.links import Link, Slot, link
+from studyrun.suggest import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from studyrun.contracts import ModelFacts
+    from studyrun.registry import Registry
+    from studyrun.study import Hypothesis, Study
+
+__all__ = ["DATA", "VERDICTS", "Node", "Wiring", "place_verdicts", "wire"]
+
+DATA = "data"
+tables_named = cache(sql.tables_named)
+"""Asked again for every cell of a matrix."""
+VERDICTS = "verdicts"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One artifact to be made."""
+
+    name: str
+    """The step's name, `data` or `verdicts`."""
+    bound: Bound
+    inputs: Mapping[str, str]
+    """Artifact type -> the node that makes it."""
+    earlier: tuple[str, ...] = ()
+    """Nodes given by name: every one before a step that takes `*`; for the verdicts, those whose
+    tables the hypotheses read."""
+    uses_model: bool = False
+    uses_study: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wiring:
+    """A study ready to be planned."""
+
+    study: Study
+    nodes: tuple[Node, ...]
+    """In an order in which they can run."""
+    model: Bound | None = None
+    facts: ModelFacts | None = None
+
+
+def wire(study: Study, registry: Registry) -> Wiring:
+    """The study's nodes with typed parameters and their inputs.
+
+    Raises:
+        InvalidStudy: it cannot be wired (validation says so earlier, and with places).
+        PluginError, UsageError: a component cannot be used (likewise).
+    """
+    bound = _bound(study, registry)
+    slots = [_slot(study, name, component) for name, component in bound.items()]
+    links, faults = link(slots)
+    links, late = place_verdicts(links, study.hypotheses)
+    if faults or late:
+        raise InvalidStudy([_unplaced(study, finding) for finding in (*faults, *late)])
+    if study.hypotheses:
+        bound[VERDICTS] = registry.bind("step", VERDICTS)
+    model = registry.bind("model", study.model.ref, study.folder) if study.model else None
+    nodes = [_node(bound[each.slot.name], each, links, model) for each in links]
+    return Wiring(study, tuple(nodes), model, registry.facts(model) if model else None)
+
+
+def _bound(study: Study, registry: Registry) -> dict[str, Bound]:
+    bound = {}
+    if study.data is not None:
+        bound[DATA] = registry.bind("data", study.data.ref, study.folder)
+    for step in study.steps:
+        bound[step.name] = registry.bind("step", step.use.ref, study.folder)
+    return bound
+
+
+def _slot(study: Study, name: str, bound: Bound) -> Slot:
+    needs = {step.name: step.needs for step in study.steps}
+    return Slot(name, bound.component.takes, bound.component.makes, needs.get(name))
+
+
+def _node(bound: Bound, linked: Link, links: Sequence[Link], model: Bound | None) -> Node:
+    takes, before = bound.component.takes, [each.slot.name for each in links]
+    before = before[: before.index(linked.slot.name)]
+    named = set(before) if "*" in linked.slot.takes else set(linked.named)
+    earlier = tuple(name for name in before if name in named)
+    uses_model = "model" in takes or ("model?" in takes and model is not None)
+    return Node(linked.slot.name, bound, linked.inputs, earlier, uses_model, "study" in takes)
+
+
+def place_verdicts(
+    links: Sequence[Link], hypotheses: Sequence[Hypothesis]
+) -> tuple[list[Link], list[Finding]]:
+    """The links with the verdicts before the first step that takes everything, or at the end.
+
+    A hypothesis that reads a table of a later step, or of none, is a fault.
+    """
+    if not hypotheses:
+        return list(links), []
+    names = [each.slot.name for each in links]
+    at = next((i for i, each in enumerate(links) if "*" in each.slot.takes), len(links))
+    read: list[str] = []
+    faults = []
+    for hypothesis in hypotheses:
+        for part, table in _tables(hypothesis):
+            owners = _owners(table, names)
+            read += owners
+            if not owners or not set(owners) <= set(names[:at]):
+                path = ("hypotheses", hypothesis.name, part)
+                faults.append(_wrong_table(path, table, owners, names[:at], links[at:]))
+    above = {each.slot.name: each.ancestors for each in links}
+    ancestors = frozenset(read).union(*(above[name] for name in read))
+    verdicts = Link(Slot(VERDICTS, ("study",), VERDICTS), {}, ancestors, tuple(read))
+    return [*links[:at], verdicts, *links[at:]], faults
+
+
+def _wrong_table(
+    path: Path, table: str, owners: list[str], names: Sequence[str], later: Sequence[Link]
+) -> Finding:
+    if owners:
+        message = f"{later[0].slot.name!r} takes everything before it, and {table!r} comes later"
+        return Finding(path, message, "hypothesis", within=table)
+    near = "".join(nearest(table, names)[:1])
+    message = f"there is no table {table!r}; tables are called like the steps"
+    return Finding(path, message, "hypothesis", None, tuple(names), near, within=table)
+
+
+def _tables(hypothesis: Hypothesis) -> Iterator[tuple[str, str]]:
+    for part, text in (("given", hypothesis.given), ("expect", hypothesis.expect)):
+        for table in tables_named(text or ""):
+            yield part, table
+
+
+def _owners(table: str, names: Sequence[str]) -> list[str]:
+    """The nodes that may have made a table: `labels` or (its `top`) `labels_top`, in any case."""
+    name = table.casefold()
+    return [n for n in names if name == n.casefold() or name.startswith(f"{n.casefold()}_")]
+
+
+def _unplaced(study: Study, finding: Finding) -> Diagnostic:
+    """For a study that was made in Python, and stands in no file."""
+    return Diagnostic(
+        Place(f"study {study.name}"),
+        path_text(finding.path),
+        finding.message,
+        code=finding.code,
+        allowed=finding.allowed,
+        suggestion=finding.suggestion,
+    )

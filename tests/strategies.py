@@ -1,0 +1,403 @@
+"""Hypothesis strategies, one section a room; tests import them from here only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from hypothesis import strategies as st
+from studyrun_data.problem import Calculation, Problem
+from studyrun_sae.architectures import ARCHITECTURES
+from studyrun_sae.sae import SAE
+
+# ---------------------------------------------------------------- data
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """An expression that was built, so everything about it is known without parsing."""
+
+    text: str
+    operands: tuple[Fraction, ...]
+    operators: tuple[str, ...]
+    value: Fraction
+    bound: Fraction
+    """The value if all numbers were positive and all added: what rounding errors scale with."""
+    level: int
+    """1 a sum, 2 a product, 3 a number or something in parentheses."""
+
+
+SPELLINGS = {
+    "+": "+",
+    "-": "-\N{MINUS SIGN}",
+    "*": "*x\N{MULTIPLICATION SIGN}",
+    "/": "/\N{DIVISION SIGN}",
+}
+blanks = st.sampled_from(["", "", " ", "  "])
+
+
+@st.composite
+def numbers_as_text(draw) -> tuple[str, Fraction]:
+    """A non-negative number written with commas, currency, percent or a bare point."""
+    whole, decimals = draw(st.integers(0, 10**7)), draw(st.text("0123456789", max_size=3))
+    digits = f"{whole:,}" if draw(st.booleans()) else str(whole)
+    text = f"{digits}.{decimals}" if decimals else digits
+    if text.startswith("0.") and draw(st.booleans()):
+        text = text[1:]
+    value = Fraction(f"{whole}.{decimals}" if decimals else whole)
+    style = draw(st.sampled_from(["", "", "$", "$ ", "%", " %"]))
+    if "%" in style:
+        return text + style, value / 100
+    return style + text, value
+
+
+@st.composite
+def _leaves(draw) -> Arithmetic:
+    text, value = draw(numbers_as_text())
+    sign = draw(st.sampled_from(["", "", "", "-"]))
+    value = -value if sign else value
+    return Arithmetic(sign + text, (value,), (), value, abs(value), 3)
+
+
+@st.composite
+def _joined(draw, children) -> Arithmetic:
+    operator, left = draw(st.sampled_from("+-*/")), draw(children)
+    right = draw(_leaves().filter(lambda leaf: leaf.value != 0) if operator == "/" else children)
+    level = 1 if operator in "+-" else 2
+    needed = level + 1 if operator in "-/" else level
+    written = [
+        draw(_within(left, level)),
+        draw(st.sampled_from(SPELLINGS[operator])),
+        draw(_within(right, needed)),
+    ]
+    text = "".join(piece + draw(blanks) for piece in written)
+    a, b = left.value, right.value
+    if operator in "+-":
+        value, bound = a + b if operator == "+" else a - b, left.bound + right.bound
+    elif operator == "*":
+        value, bound = a * b, left.bound * right.bound
+    else:
+        value, bound = a / b, left.bound / abs(b)
+    operators = (*left.operators, operator, *right.operators)
+    return Arithmetic(text, left.operands + right.operands, operators, value, bound, level)
+
+
+@st.composite
+def _within(draw, part: Arithmetic, level: int) -> str:
+    """The part's text, in parentheses where its place needs them, sometimes where not."""
+    if part.level < level or draw(st.integers(0, 9)) == 0:
+        return f"({part.text})"
+    return part.text
+
+
+def arithmetic() -> st.SearchStrategy[Arithmetic]:
+    """Expressions of one to many numbers; division only by a number that is not zero."""
+    return st.recursive(_leaves(), _joined, max_leaves=8)
+
+
+numbers = st.one_of(
+    st.integers(-200, 1200).map(float),
+    st.sampled_from([0.5, 12.0, 12.5, 50.0, 500.0, 100.0, 1000.0, -12.0, 0.12]),
+)
+
+
+@st.composite
+def calculations(draw) -> Calculation:
+    """A step with few different numbers, so that values and patterns repeat."""
+    operands = draw(st.lists(numbers, min_size=1, max_size=4))
+    operators = draw(
+        st.lists(st.sampled_from("+-*/"), min_size=len(operands) - 1, max_size=len(operands) - 1)
+    )
+    return Calculation("?", tuple(operands), tuple(operators), draw(numbers))
+
+
+def problems(max_size: int = 8) -> st.SearchStrategy[list[Problem]]:
+    """Lists of problems with arbitrary steps, possibly none."""
+    text = st.text(max_size=5)
+    problem = st.builds(
+        Problem,
+        id=text,
+        question=text,
+        solution=text,
+        steps=st.lists(calculations(), max_size=4).map(tuple),
+        answer=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        split=st.sampled_from(["train", "validation"]),
+    )
+    return st.lists(problem, max_size=max_size)
+
+
+# ---------------------------------------------------------------- run
+
+json_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=8),
+)
+json_values = st.recursive(
+    json_scalars,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+json_objects = st.dictionaries(st.text(max_size=5), json_values, max_size=4)
+
+
+@st.composite
+def frames(draw, max_rows: int = 6):
+    """Tables with the column types that steps make: numbers, text, booleans, lists, structs."""
+    import polars as pl
+
+    types = {
+        pl.Int64: st.integers(-(2**63), 2**63 - 1),
+        pl.UInt32: st.integers(0, 2**32 - 1),
+        pl.Float32: st.floats(width=32),
+        pl.Float64: st.floats(),
+        pl.String: st.text(max_size=5),
+        pl.Boolean: st.booleans(),
+        pl.List(pl.Float64): st.lists(st.floats(allow_nan=False), max_size=3),
+        pl.Struct({"a": pl.UInt32, "b": pl.String}): st.fixed_dictionaries(
+            {"a": st.integers(0, 9), "b": st.text(max_size=3)}
+        ),
+    }
+    rows = draw(st.integers(0, max_rows))
+    names = draw(st.lists(st.text(min_size=1, max_size=4), min_size=1, max_size=4, unique=True))
+    columns = []
+    for name in names:
+        dtype = draw(st.sampled_from(list(types)))
+        values = st.one_of(st.none(), types[dtype])
+        column = draw(st.lists(values, min_size=rows, max_size=rows))
+        columns.append(pl.Series(name, column, dtype=dtype))
+    return pl.DataFrame(columns)
+
+
+# ------------------------------------------------------------ classify
+
+
+@st.composite
+def counts_of_a_pair(draw) -> tuple[int, int, int, int]:
+    """(n_active, n_active_with, n_total, n_with) that can occur."""
+    total = draw(st.integers(1, 60))
+    active, having = draw(st.integers(0, total)), draw(st.integers(0, total))
+    both = draw(st.integers(max(0, active + having - total), min(active, having)))
+    return active, both, total, having
+
+
+def counted_tables():
+    """Some rows of counts."""
+    return st.lists(counts_of_a_pair(), min_size=1, max_size=12)
+
+
+# ---------------------------------------------------------------- sae
+
+
+@st.composite
+def activations(draw, d_in=None, least=2):
+    """Residuals (rows, d_in) float32 of which no two rows are equal."""
+    rows, width = draw(st.integers(least, 6)), d_in or draw(st.integers(1, 5))
+    shape, seed = (rows, width), draw(st.integers(0, 2**16))
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return x * draw(st.sampled_from([0.1, 1.0, 30.0])) + torch.arange(rows)[:, None]
+
+
+@st.composite
+def random_sae(draw):
+    """An SAE with random weights, either architecture, k anywhere up to d_sae."""
+    d_in, d_sae = draw(st.integers(1, 5)), draw(st.integers(1, 8))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**16)))
+    shapes = ((d_in, d_sae), (d_sae,), (d_sae, d_in), (d_in,))
+    tensors = [torch.randn(shape, generator=generator) for shape in shapes]
+    architecture = draw(st.sampled_from(sorted(ARCHITECTURES)))
+    return SAE(*tensors, ARCHITECTURES[architecture](draw(st.integers(1, d_sae))))
+
+
+# ---------------------------------------------------------------- study
+
+
+@dataclass(frozen=True)
+class Written:
+    """A YAML text that was written piece by piece, so that every position is known."""
+
+    text: str
+    value: object
+    keys: dict[tuple, int]
+    """Where the key (or the item) of every path begins, in characters from the start."""
+
+
+study_names = st.from_regex(r"[a-z][a-z0-9_]{0,7}", fullmatch=True)
+study_texts = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12
+)
+study_scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    study_texts,
+    study_names,
+)
+
+
+def study_values(max_leaves: int = 12) -> st.SearchStrategy:
+    """Whatever a study may hold: JSON with 64-bit integers and finite numbers."""
+    return st.recursive(
+        study_scalars,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(study_texts, inner, max_size=4),
+        max_leaves=max_leaves,
+    )
+
+
+def _quoted_yaml(text: str) -> str:
+    """A double-quoted scalar; what is not printable ASCII or a letter is escaped."""
+    pieces = []
+    for character in text:
+        if character in '"\\':
+            pieces.append("\\" + character)
+        elif (character.isascii() and character.isprintable()) or character.isalpha():
+            pieces.append(character)
+        else:
+            code = ord(character)
+            pieces.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+    return f'"{"".join(pieces)}"'
+
+
+class _YamlWriter:
+    """Writes a value in a style drawn piece by piece, and notes where everything begins."""
+
+    def __init__(self, draw) -> None:
+        self.draw, self.text, self.keys = draw, "", {}
+
+    def scalar(self, value) -> None:
+        if isinstance(value, str):
+            plain = value.isascii() and value.isidentifier() and value.islower()
+            safe = plain and value not in ("null", "true", "false")
+            self.text += value if safe and self.draw(st.booleans()) else _quoted_yaml(value)
+        elif value is None or isinstance(value, bool):
+            word = {None: "null", True: "true", False: "false"}[value]
+            self.text += self.draw(st.sampled_from([word, word.title(), word.upper()])) or word
+        else:
+            self.text += repr(value)
+
+    def flow(self, value, path) -> None:
+        if not isinstance(value, list | dict):
+            self.scalar(value)
+            return
+        pairs = list(value.items() if isinstance(value, dict) else enumerate(value))
+        self.text += "{" if isinstance(value, dict) else "["
+        for number, (key, inner) in enumerate(pairs):
+            self.text += ", " if number else self.draw(st.sampled_from(["", " "])) or ""
+            self.keys[*path, key] = len(self.text)
+            if isinstance(value, dict):
+                self.scalar(key)
+                self.text += ": "
+            self.flow(inner, (*path, key))
+        self.text += "}" if isinstance(value, dict) else "]"
+
+    def block(self, value, path, indent) -> None:
+        if not value or not isinstance(value, list | dict) or self.draw(st.integers(0, 3)) == 0:
+            self.text += " "
+            self.flow(value, path)
+            return
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            self.text += self.draw(st.sampled_from(["\n", "\n", "  # why\n", "\r\n"]))
+            self.text += " " * indent
+            if isinstance(value, dict):
+                self.keys[*path, key] = len(self.text)
+                self.scalar(key)
+                self.text += ":"
+                self.block(inner, (*path, key), indent + self.draw(st.integers(1, 4)))
+            else:
+                self.text += "- "
+                self.keys[*path, key] = len(self.text)
+                self.flow(inner, (*path, key))
+
+
+def flow_yaml(value) -> str:
+    """The value on one line of YAML."""
+    writer = _YamlWriter(lambda _: False)
+    writer.flow(value, ())
+    return writer.text
+
+
+@st.composite
+def written_yaml(draw, values=None) -> Written:
+    """A document in mixed styles: block and flow, quotes, comments, line ends."""
+    value = draw(values if values is not None else st.dictionaries(study_texts, study_values()))
+    writer = _YamlWriter(draw)
+    writer.block(value, (), 0)
+    return Written(writer.text + draw(st.sampled_from(["", "\n"])), value, writer.keys)
+
+
+_positive = st.integers(1, 50)
+_toy_needs = st.sampled_from([None, None, ["acts"]])
+
+
+@st.composite
+def _toy_steps(draw) -> dict:
+    """Steps of the toy registry (tests/study/study_toys.py) that can be wired."""
+    layers = draw(st.lists(st.integers(0, 3), min_size=1, max_size=4, unique=True))
+    positions = draw(st.lists(st.one_of(st.integers(0, 2), study_names), max_size=3))
+    read = {"layers": layers, **draw(st.sampled_from([{}, {"positions": positions}]))}
+    fit = {"k": draw(st.integers(1, 8)), "lr": draw(st.floats(1e-6, 1.0))}
+    fit |= draw(st.sampled_from([{}, {"activation": "relu"}]))
+    steps = {"acts": {"use": "read", "with": read}, "sae": {"use": "fit", "with": fit}}
+    needs = draw(_toy_needs)
+    if needs:
+        steps["sae"]["needs"] = needs
+    tail = ["features", "labels", "effects", "report"][: draw(st.integers(0, 4))]
+    uses = {
+        "features": {"use": "code"},
+        "labels": {"use": "name", "with": draw(_toy_naming())},
+        "effects": {"use": "edit", "with": draw(_toy_editing())},
+        "report": {"use": "tell"},
+    }
+    return {**steps, **{name: uses[name] for name in tail}}
+
+
+@st.composite
+def _toy_naming(draw) -> dict:
+    strict = {"use": "strict", "with": {"alpha": draw(st.floats(0, 1))}}
+    contains = {"use": "contains", "with": {"values": draw(st.lists(st.integers(), min_size=1))}}
+    first = draw(st.integers(1, 9))
+    return {
+        "classifier": draw(st.sampled_from(["plain", {"use": "plain"}, strict])),
+        "concepts": draw(st.lists(st.sampled_from(["even", contains]), max_size=3)),
+        "ranks": [f"{first}-{first + draw(st.integers(0, 9))}"],
+    }
+
+
+def _toy_editing() -> st.SearchStrategy:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "features": st.sampled_from([{}, {"top": 3}, {"ids": [1, 2]}, {"top": None}]),
+            "pairs": st.sampled_from(["auto", [[1, 2]], []]),
+            "scale": st.dictionaries(study_texts, st.floats(0, 2), max_size=2),
+        },
+    )
+
+
+@st.composite
+def toy_studies(draw) -> dict:
+    """Valid studies over the toy registry, as plain values."""
+    steps = draw(_toy_steps())
+    table = draw(st.sampled_from(list(steps)))
+    claim = {"claim": "It is so.", "expect": f"SELECT count(*) > 1 FROM {table}"}
+    claims = {} if table == "report" else {"so": claim}
+    optional = {
+        "about": draw(study_texts),
+        "seed": draw(st.integers(0, 2**32 - 1)),
+        "hypotheses": claims,
+        "runtime": draw(st.sampled_from([{}, {"dtype": "bfloat16", "threads": 2}])),
+    }
+    kept = draw(st.sets(st.sampled_from(sorted(optional))))
+    return {
+        "study": draw(study_names),
+        "model": draw(st.sampled_from([{"use": "toy"}, {"use": "toy", "with": {}}])),
+        "data": {"use": "numbers", "with": {"n": draw(_positive), "share": draw(st.floats(0, 1))}},
+        "steps": steps,
+        **{name: optional[name] for name in sorted(kept)},
+    }
