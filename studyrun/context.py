@@ -1,4 +1,10 @@
-"""The surroundings of a step: device, seeds, warm models, batches, progress; one per process."""
+"""The surroundings of a step: device, seeds, warm models, batches, progress; one per process.
+
+The same seed gives the same bytes on the same machine. The number of CPU threads can change the
+last bits of a reduction (a float32 mean of a million numbers differed between one thread and two;
+matrix products did not), as can another processor. torch takes as many threads as there are cores;
+`runtime.threads` fixes the number, and the run's record says what it was.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +19,7 @@ from studyrun import batches
 from studyrun.errors import PluginError, StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import torch
@@ -57,10 +63,9 @@ class Warm:
             self._models[identity] = load()
         return self._models[identity]
 
-    def keep_only(self, identities: Collection[str]) -> None:
-        """Let go of every other model: no step to come needs it."""
-        for identity in self._models.keys() - set(identities):
-            del self._models[identity]
+    def drop(self, identity: str) -> None:
+        """Let go of a model that no step to come needs."""
+        self._models.pop(identity, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,7 +311,7 @@ class Classification:
     """One row per feature: (feature, label, kind, verdict), and of (concept, n, n_with, rate,
     base_rate, lift, q, ci_low, ci_high, n_needed, ...) what it knows; the rest becomes null.
 
-    `verdict` is `supported`, `inconclusive`, or `untested` where a rule made the label."""
+    `verdict` says how the label was come by; `untested` where a rule made it."""
     associations: pl.DataFrame
     """The numbers behind the labels, one row per feature and concept looked at."""
 

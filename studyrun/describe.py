@@ -58,7 +58,10 @@ def parameters(cls: type) -> tuple[Parameter, ...]:
 
 
 def example(registry: Registry, component: Component) -> str:
-    """YAML that uses the component, to be pasted into a study; empty if a study never names it."""
+    """YAML that uses the component, to be pasted into a study; empty if a study never names it.
+
+    An intervention is named as the step that every intervention is.
+    """
     import yaml  # 30 ms, and only to show an example
 
     used: dict[str, Any] = {"use": component.name}
@@ -157,9 +160,8 @@ def _placed(registry: Registry, component: Component, used: dict[str, Any]) -> A
     """The place in a study where a component of that kind is named."""
     if component.kind in ("model", "data"):
         return {component.kind: used}
-    if component.kind in ("step", "intervention"):
-        name = component.makes if component.kind == "step" else component.name
-        return {"steps": {name: used}}
+    if component.kind == "step":
+        return {"steps": {component.makes: used}}
     for step in registry.components("step"):
         own, _ = params.schema(step.params)
         for name, node in own["properties"].items():

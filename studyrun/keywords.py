@@ -13,7 +13,8 @@ KIND_MARK = "x-studyrun-kind"
 RESERVED_STEPS = ("data", "model", "study", "verdicts")
 """Sections, and tables that a study has without a step of that name."""
 FOLDER_NAME = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9_-])?$"
-RESERVED_FOLDERS = ("store", "con", "prn", "aux", "nul")
+RESERVED_FOLDERS = ("store", r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+"""The store lies beside the studies; the others are devices on Windows. In any case of letters."""
 NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 """Good as a folder, a file and a table on every system."""
 LARGEST_SEED = 2**32 - 1
@@ -51,7 +52,7 @@ def _properties() -> Schema:
             "type": "string",
             "pattern": FOLDER_NAME,
             "maxLength": 100,
-            "not": {"enum": list(RESERVED_FOLDERS)},
+            "not": {"pattern": f"^({'|'.join(map(_any_case, RESERVED_FOLDERS))})$"},
         },
         "about": {"description": "What it asks, for the reader.", "type": "string"},
         "extends": {
@@ -78,6 +79,11 @@ def _properties() -> Schema:
             "items": {"type": "string", "minLength": 1},
         },
     }
+
+
+def _any_case(pattern: str) -> str:
+    letters = (f"[{c}{c.upper()}]" if c.isalpha() else c for c in pattern)
+    return "".join(letters)
 
 
 def _matrix() -> Schema:

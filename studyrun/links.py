@@ -106,6 +106,8 @@ class _Linker:
     """All of them, in running order."""
     links: list[Link] = field(default_factory=list)
     faults: list[Finding] = field(default_factory=list)
+    missed: set[str] = field(default_factory=set)
+    """Types that no slot makes; said once, however many take them."""
 
     def add(self, slot: Slot) -> None:
         by_name = {link.slot.name: link for link in self.links}
@@ -136,14 +138,16 @@ class _Linker:
         explained |= not all(by_name[name].slot.makes for name in earlier)
         if makers:
             self.faults.append(Finding(path, _ambiguous(wanted, makers), "wiring"))
-        elif needed and not explained:
+        elif needed and not explained and wanted not in self.missed:
             self.faults.append(Finding(path, self.missing(slot, wanted), "wiring"))
         return None
 
     def missing(self, slot: Slot, wanted: str) -> str:
+        makers = [repr(other.name) for other in self.slots if other.makes == wanted]
+        if not makers:
+            self.missed.add(wanted)
         if wanted == "problems" and not any(other.name == "data" for other in self.slots):
             return f"{slot.name!r} takes the problems, and the study has no 'data' section"
-        makers = [repr(other.name) for other in self.slots if other.makes == wanted]
         if makers and slot.needs is not None:
             return f"takes {wanted!r}, which none of its needs makes; add {' or '.join(makers)}"
         if makers:

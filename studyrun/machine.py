@@ -49,7 +49,7 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, memory in bytes, and the GPUs if the run had use for one."""
+    """Processor, cores, memory in bytes; torch's threads and GPUs if the run had use for it."""
     return {
         "machine": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
@@ -57,7 +57,7 @@ def hardware() -> dict[str, Any]:
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
         "memory_bytes": _memory(),
-        "gpus": _gpus(),
+        **_torch_facts(),
     }
 
 
@@ -76,12 +76,13 @@ def _memory() -> int | None:
         return None
 
 
-def _gpus() -> list[str] | None:
-    """Their names; None where torch was never imported, so that nobody looked."""
+def _torch_facts() -> dict[str, Any]:
+    """Threads and GPUs; None where torch was never imported, so that nobody looked."""
     torch = sys.modules.get("torch")
     if torch is None:
-        return None
-    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return {"threads": None, "gpus": None}
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {"threads": torch.get_num_threads(), "gpus": gpus}
 
 
 class Memory:

@@ -172,9 +172,10 @@ class _Planner:
             made_with = self._store.manifest(key).sources
         except ArtifactDamaged:
             return ()
-        return tuple(
-            f"the source of {name} changed but its version did not; stored results are reused "
-            "(raise the version if they would differ)"
-            for name, digest in sources.items()
-            if made_with.get(name, digest) != digest
+        drifted = [name for name, new in sources.items() if made_with.get(name, new) != new]
+        if not drifted:
+            return ()
+        return (
+            f"the source of {', '.join(drifted)} changed but not the version; what is stored is "
+            "reused (raise the version if results would differ)",
         )

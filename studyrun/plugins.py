@@ -1,15 +1,15 @@
-"""Finding plugins: entry points and modules named by the user, each loaded in isolation.
+"""Plugins as they were found and loaded, each in isolation.
 
 A plugin that cannot be loaded becomes a `PluginInfo` with its error; it never raises here.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
-from importlib import import_module, metadata
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +17,19 @@ import pluggy
 
 from studyrun import hookspecs
 from studyrun.contracts import Component
-from studyrun.errors import UsageError
+from studyrun.discovery import BROKEN, Found, found
 from studyrun.suggest import did_you_mean
 from studyrun.vetting import faults_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from types import ModuleType
 
-__all__ = ["PluginInfo", "Rejected", "describe_error", "load_plugins", "new_manager"]
+__all__ = ["BROKEN", "PluginInfo", "Rejected", "describe_error", "load_plugins", "new_manager"]
 
-CORE_MODULES = ("studyrun.verdicts",)
-"""Modules of the core that announce components; they belong to the plugin `studyrun`."""
-BROKEN = (Exception, SystemExit)
-"""What a plugin may raise without taking the command line with it."""
+OURS = f"{Path(__file__).parent}{os.sep}"
+HEAVY = ("torch", "transformers", "polars", "numpy", "scipy")
+"""What makes every command slow if a plugin imports it while it is loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,10 @@ class PluginInfo:
     """What it announces and is well-formed."""
     rejected: tuple[Rejected, ...] = ()
     """What it announces and is not."""
+    observes: bool = False
+    """It is told of every event of a run."""
+    imports: tuple[str, ...] = ()
+    """Heavy packages that loading it imported; a plugin leaves them to its targets."""
     requested: bool = False
     """Named by `-p` or the study's `plugins`, so it must work."""
 
@@ -84,123 +87,45 @@ def load_plugins(
     Raises:
         UsageError: one of `modules` does not exist.
     """
-    infos: list[PluginInfo] = []
-    for info, open_module in (*_core(), *_installed(), *_requested(modules, folder)):
-        loaded = _load(manager, info, open_module)
-        if loaded is not None:
-            infos.append(loaded)
-    return infos
+    infos = [_load(manager, plugin) for plugin in found(modules, folder)]
+    return [info for info in infos if info is not None]
 
 
-def _core() -> Iterator[tuple[PluginInfo, Callable[[], ModuleType]]]:
-    from studyrun import __version__
-
-    for module in CORE_MODULES:
-        if find_spec(module) is not None:
-            info = PluginInfo("studyrun", __version__, "studyrun", module)
-            yield info, _importer(module)
-
-
-def _installed() -> Iterator[tuple[PluginInfo, Callable[[], ModuleType]]]:
-    read: dict[int, tuple[str, str]] = {}  # reading a distribution's metadata is slow: once
-    found = []
-    for point in metadata.entry_points(group=hookspecs.PROJECT):
-        if point.dist is None:
-            continue
-        if id(point.dist) not in read:
-            read[id(point.dist)] = (point.dist.version, point.dist.name)
-        found.append((PluginInfo(point.name, *read[id(point.dist)], point.value), point.load))
-    # ours first: where a name collides, it is the other plugin that is at fault
-    yield from sorted(found, key=lambda each: (each[0].owner != "studyrun", each[0].name))
-
-
-def _requested(
-    modules: Sequence[str], folder: Path
-) -> Iterator[tuple[PluginInfo, Callable[[], ModuleType]]]:
-    for module in dict.fromkeys(modules):
-        info = PluginInfo(module, "", "local", module, requested=True)
-        if module.endswith(".py") or "/" in module or "\\" in module:
-            file = _file_of(module, folder)
-            info = replace(info, module=_module_name(file), file=str(file))
-            yield info, lambda file=file: _open_file(file)  # type: ignore[misc]  # bound now
-        else:
-            _see(folder)
-            _must_exist(module)
-            yield info, _importer(module)
-
-
-def _importer(module: str) -> Callable[[], ModuleType]:
-    return lambda: import_module(module)
-
-
-def _file_of(module: str, folder: Path) -> Path:
-    file = (folder / module).resolve()
-    file = file / "__init__.py" if file.is_dir() else file
-    if file.is_file():
-        return file
-    near = sorted(path.name for path in file.parent.glob("*.py"))
-    raise UsageError(f"plugin {module!r}: no such file{did_you_mean(file.name, near)}")
-
-
-def _must_exist(module: str) -> None:
-    try:
-        found = find_spec(module) is not None
-    except ModuleNotFoundError as error:
-        found = error.name is None or not f"{module}.".startswith(f"{error.name}.")
-    except BROKEN:
-        found = True  # a parent package is broken: loading says how
-    if not found:
-        raise UsageError(f"plugin {module!r}: no module of that name can be imported")
-
-
-def _module_name(file: Path) -> str:
-    return file.parent.name if file.name == "__init__.py" else file.stem
-
-
-def _see(folder: Path) -> None:
-    """Make `folder` importable, last, so that nothing installed is shadowed."""
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))
-
-
-def _open_file(file: Path) -> ModuleType:
-    name = _module_name(file)
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) == str(file):
-        return known
-    if known is not None or name in sys.stdlib_module_names:
-        raise ImportError(f"another module is already called {name!r}; rename the file")
-    spec = spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    _see(file.parent.parent if file.name == "__init__.py" else file.parent)
-    sys.modules[name] = module = module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _load(
-    manager: pluggy.PluginManager, info: PluginInfo, open_module: Callable[[], ModuleType]
-) -> PluginInfo | None:
+def _load(manager: pluggy.PluginManager, plugin: Found) -> PluginInfo | None:
     """The plugin with what it announces, or with its error; None if it is loaded already."""
+    info = PluginInfo(
+        plugin.name,
+        plugin.version,
+        plugin.owner,
+        plugin.module,
+        plugin.file,
+        requested=plugin.requested,
+    )
+    light = [name for name in HEAVY if name not in sys.modules]
     try:
         with redirect_stdout(sys.stderr):  # a plugin that prints must not break --format json
-            module = open_module()
+            module = plugin.open()
             if manager.is_registered(module):
                 return None
             info = replace(info, file=info.file or getattr(module, "__file__", None) or "")
-            _register(manager, module, info)
-            announced = _announced(manager, module)
+            info = _taken_in(manager, info, module)
     except BROKEN as error:
         return replace(info, file=info.file or _origin(info.module), error=describe_error(error))
-    return _sorted_out(info, announced)
+    return replace(info, imports=tuple(name for name in light if name in sys.modules))
 
 
-def _register(manager: pluggy.PluginManager, module: ModuleType, info: PluginInfo) -> None:
+def _taken_in(manager: pluggy.PluginManager, info: PluginInfo, module: ModuleType) -> PluginInfo:
+    """The plugin, registered, with what it announces; not registered if that fails."""
+    observes = _register(manager, module, info)
+    try:
+        return _sorted_out(replace(info, observes=observes), _announced(manager, module))
+    except BaseException:
+        manager.unregister(module)
+        raise
+
+
+def _register(manager: pluggy.PluginManager, module: ModuleType, info: PluginInfo) -> bool:
+    """Whether the plugin, registered now, is an observer."""
     try:
         manager.register(module, name=f"{info.owner}:{info.name}:{info.module}")
         manager.check_pending()
@@ -210,9 +135,11 @@ def _register(manager: pluggy.PluginManager, module: ModuleType, info: PluginInf
         if manager.is_registered(module):
             manager.unregister(module)
         raise TypeError(_hook_fault(unknown, str(error))) from error
-    if not manager.get_hookcallers(module):
+    names = [hook.name for hook in manager.get_hookcallers(module) or []]
+    if not names:
         manager.unregister(module)
         raise TypeError("it announces nothing: no function is marked with @hookimpl")
+    return "studyrun_event" in names
 
 
 def _hook_fault(unknown: list[str], pluggys: str) -> str:
@@ -264,7 +191,7 @@ def describe_error(error: BaseException) -> str:
     place, trace = "", error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not file.startswith("<frozen") and file != __file__:
+        if not file.startswith(("<frozen", OURS)):
             place = f" ({file}:{trace.tb_lineno})"
         trace = trace.tb_next
     return text if isinstance(error, SyntaxError) else text + place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +22,7 @@ from studyrun.progress import Progress
 from studyrun.record import Record, new_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from studyrun.artifacts import Result
@@ -35,6 +36,9 @@ __all__ = ["Options", "Outcome", "execute"]
 Status = Literal["done", "failed"]
 ATTEMPTS = 4
 """How often a step is tried while damaged inputs are found and made again."""
+
+PATIENCE = 0.5
+"""Seconds that anybody waits: another run that starts may be sweeping up after a killed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,11 @@ class _Runner:
         self.events = Events(self.folder / "events.jsonl", registry.emit, options.progress.show)
         self.record = Record(self.folder, plan, registry, options.study_file)
         self.exports = {cell: Exports(self.folder / cell) for cell in plan.cells}
+        self.keys: dict[str, dict[str, str]] = {cell: {} for cell in plan.cells}
+        for step in plan.steps:
+            self.keys[step.cell][step.name] = step.key
+        self.users = Counter(map(_model_identity, plan.steps))
+        """Model -> how many steps to come may need it."""
         self.warm, self.memory = Warm(), Memory()
         self.lost: dict[tuple[str, str], str] = {}
         """(cell, step) -> why it will not be there."""
@@ -133,6 +142,7 @@ class _Runner:
             if self.errors and not self.options.keep_going:
                 return
             self._one_step(step)
+            self._let_go(_model_identity(step))
 
     def _finish(self, status: str) -> None:
         error = str(self.errors[0]) if self.errors else None
@@ -193,7 +203,7 @@ class _Runner:
             message = f"process {holder} is making {step.component}; waiting for it"
             self.tell("waiting", step, message=message, key=step.key)
 
-        with self.store.lock(step.key, self.options.wait, waiting):
+        with self.store.lock(step.key, max(self.options.wait, PATIENCE), waiting):
             if self._reuse(step, ["made by another run meanwhile"]):
                 return
             self._compute(step, self._why(step))
@@ -220,7 +230,6 @@ class _Runner:
         peak = self.memory.peak()
         self.record.step(step, status="done", seconds=seconds, peak_memory=peak)
         self.tell("step-finished", step, **facts, seconds=seconds)
-        self.warm.keep_only({_model_identity(later) for later in self._after(step)})
 
     def _call(self, step: PlannedStep) -> Result:
         """The target's result; whatever it raises becomes a StudyError that names the place."""
@@ -237,8 +246,9 @@ class _Runner:
             self.store.clear_scratch(step.key)
 
     def _inputs(self, step: PlannedStep) -> Inputs:
-        keys = {each.name: each.key for each in self.plan.steps if each.cell == step.cell}
-        return inputs_of(step, keys, self.plan.records[step.cell], self.registry, self.store)
+        return inputs_of(
+            step, self.keys[step.cell], self.plan.records[step.cell], self.registry, self.store
+        )
 
     def _context(self, step: PlannedStep) -> StepContext:
         errand = Errand(
@@ -249,9 +259,11 @@ class _Runner:
         wiring, progress = self.plan.cells[step.cell], self.options.progress
         return StepContext(wiring, self.registry, self.warm, progress, errand)
 
-    def _after(self, step: PlannedStep) -> Iterator[PlannedStep]:
-        """The steps that are still to come."""
-        return iter(self.plan.steps[self.plan.steps.index(step) + 1 :])
+    def _let_go(self, model: str) -> None:
+        """Drop a model after the last step that may need it."""
+        self.users[model] -= 1
+        if not self.users[model]:
+            self.warm.drop(model)
 
     def _show(self, step: PlannedStep) -> None:
         self.exports[step.cell].show(step.name, self.store.open(step.key))

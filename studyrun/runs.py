@@ -50,6 +50,7 @@ class Run(Mapping[str, Artifact]):
 
         Raises:
             KeyError: there is none; the message says why, and what there is.
+            UsageError: the store no longer has it.
             ArtifactDamaged: it is not as it was written.
         """
         entry = self._steps.get(step)
@@ -58,8 +59,12 @@ class Run(Mapping[str, Artifact]):
         if entry["status"] not in AVAILABLE:
             why = entry.get("error") or "; ".join(entry["reasons"])
             raise KeyError(f"step {step!r} has no artifact: it is {entry['status']} ({why})")
-        manifest = self._store.manifest(entry["key"])
-        return self._store.open(entry["key"], view_of(self._registry, manifest.type))
+        key = entry["key"]
+        if self._store.state(key) == "absent":
+            where = self._store.folder
+            raise UsageError(f"the artifact of {step!r} is not in {where}; run the study again")
+        manifest = self._store.manifest(key)
+        return self._store.open(key, view_of(self._registry, manifest.type))
 
     def __iter__(self) -> Iterator[str]:
         """The steps that have an artifact, in study order."""

@@ -119,20 +119,19 @@ def shift(z: Tensor, features: Tensor, params: Shift) -> Tensor:
 '''
 
 TESTS = '''\
-"""The components keep what they promise; `studyrun.testing` knows what binds every one."""
+"""The components keep what they promise, and a study can use them."""
 
 import polars as pl
 import pytest
-from studyrun.registry import Registry
-from studyrun.testing import check_law, laws_of
+from studyrun.testing import check_law, laws_of, run_study, tiny_study
 
-from $module import Answer, studyrun_components
+from $module import Answer
 from $module.components import answer
 
-
-@pytest.mark.parametrize("component", studyrun_components(), ids=lambda each: each.name)
-def test_studies_can_use_the_component(component):
-    assert Registry.load(["$module"]).get(component.kind, component.name) == component
+STEPS = """\
+labels: {use: classify, with: {concepts: [$stem-answer]}}
+shifted: {use: $stem-shift, with: {by: 1.0, features: {top: 3}}}
+"""
 
 
 @pytest.mark.parametrize("case", laws_of("$stem-shift", modules=["$module"]), ids=str)
@@ -145,6 +144,12 @@ def test_the_larger_half_of_the_answers_is_large_and_a_missing_one_is_not():
     (concept,) = answer(problems, Answer(above=0.5))
     large = problems.select(concept.expr).to_series().to_list()
     assert large == [False, False, False, True, True, False]
+
+
+def test_a_study_can_use_both(tmp_path):
+    run = run_study(tiny_study(tmp_path, STEPS), tmp_path, modules=["$module"])
+    assert "large answer" in run["labels"].read_table("associations")["concept"].unique()
+    assert run["shifted"].table.height == 3
 '''
 
 STUDY = """\

@@ -95,7 +95,10 @@ class Semantics:
 
     def _part(self, path: Path, kind: Any, given: Any, unsound: Collection[Path]) -> _Part:
         use = given.get("use") if isinstance(given, dict) else None
-        component = self._registry.find(kind, use) if isinstance(use, str) else None
+        reserved = RESERVED_STEPS if kind == "step" else ()
+        component = None
+        if isinstance(use, str) and use not in reserved:
+            component = self._registry.find(kind, use)
         sound = not any(other[: len(path)] == path for other in unsound)
         return _Part(path, kind, given, component, sound and component is not None)
 
@@ -132,7 +135,7 @@ class Semantics:
         try:
             choice = self._bind(kind, ref)
         except PluginError as error:
-            yield Finding(path, str(error), "plugin")
+            yield Finding(_use(path), str(error), "plugin")
         except StudyError as error:
             yield _refused(error, path)
         else:
@@ -159,11 +162,11 @@ class Semantics:
             faults = list(self._registry.function(component, component.check)(chosen.params, scope))
             yield from [_placed(fault, path) for fault in faults]
         except PluginError as error:
-            yield Finding(path[:-1], str(error), "plugin")
+            yield Finding(_use(path), str(error), "plugin")
         except BROKEN as error:
             owner = self._registry.owner(component).label
             blame = f"plugin {owner}: the check of {component.name!r} failed"
-            yield Finding(path[:-1], f"{blame}: {describe_error(error)}", "plugin")
+            yield Finding(_use(path), f"{blame}: {describe_error(error)}", "plugin")
 
     def _model_facts(self, model: Bound) -> ModelFacts | StudyError:
         """What is known of the model; asked once, because it reads the weights."""
@@ -173,6 +176,11 @@ class Semantics:
             except StudyError as error:
                 self._facts[id(model)] = error
         return self._facts[id(model)]
+
+
+def _use(path: Path) -> Path:
+    """Where a component is named, from the path of its parameters."""
+    return (*path[:-1], "use") if path[-1] == "with" else path
 
 
 def _refused(error: StudyError, path: Path) -> Finding:

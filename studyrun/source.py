@@ -29,8 +29,15 @@ _BYTE_ORDER_MARKS = {
     b"\0\0\xfe\xff": "UTF-32",
 }
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_UNWELCOME = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+_UNWELCOME = (
+    (0x00, 0x08),
+    (0x0B, 0x0C),
+    (0x0E, 0x1F),
+    (0x7F, 0x9F),
+    (0x2028, 0x2029),
+    (0xD800, 0xDFFF),
+    (0xFEFF, 0xFEFF),
+    (0xFFFE, 0xFFFF),
 )
 """Not printable in YAML 1.2, or (U+0085, U+2028, U+2029) a line end in YAML 1.1 alone."""
 
@@ -119,23 +126,31 @@ def _unreadable(place: Place, message: str) -> InvalidStudy:
 
 def escaped(text: str) -> str:
     """JSON text in which every character may stand in a study."""
-    return _UNWELCOME.sub(lambda match: _escape(ord(match[0])), text)
+    return text.translate({ord(character): _escape(character) for character in _unwelcome(text)})
 
 
-def _escape(code: int) -> str:
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+def _escape(character: str) -> str:
+    return f"\\u{ord(character):04x}"
+
+
+def _unwelcome(text: str) -> set[str]:
+    """The characters of the text that may not stand in a study as they are."""
+    found = (c for c in set(text) if any(first <= ord(c) <= last for first, last in _UNWELCOME))
+    return set(found)
 
 
 def character_faults(source: Source) -> list[Diagnostic]:
     """The first few characters of the text that may not stand in a study."""
-    faults = []
-    for match in _UNWELCOME.finditer(source.text):
-        message = (
-            f"the character U+{ord(match[0]):04X} does not show; "
-            "delete it, or write it as an escape in double quotes"
-        )
-        place = source.place(match.start(), match.end())
-        faults.append(Diagnostic(place, "$", message, code="character"))
-        if len(faults) == MAX_CHARACTER_FAULTS:
-            break
-    return faults
+    unwelcome = _unwelcome(source.text)
+    if not unwelcome:
+        return []
+    places = [at for at, character in enumerate(source.text) if character in unwelcome]
+    return [_character_fault(source, at) for at in places[:MAX_CHARACTER_FAULTS]]
+
+
+def _character_fault(source: Source, at: int) -> Diagnostic:
+    message = (
+        f"the character U+{ord(source.text[at]):04X} does not show; "
+        "delete it, or write it as an escape in double quotes"
+    )
+    return Diagnostic(source.place(at, at + 1), "$", message, code="character")

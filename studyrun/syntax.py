@@ -14,7 +14,8 @@ __all__ = ["syntax_fault"]
 _INDENTATION = "the indentation does not match the lines above"
 _QUOTE = "this quote is never closed"
 _MESSAGES = (
-    ("mapping values are not", "no key can stand here; indent the lines alike, or use quotes"),
+    ("sequence entries are not", "no list can begin here; indent the lines alike, or use quotes"),
+    ("are not allowed", "no key can stand here; indent the lines alike, or use quotes"),
     ("unexpected end of stream", _QUOTE),
     ("unexpected document", _QUOTE),
     ("expected ',' or ']'", "this '[' is never closed, or a comma is missing"),
@@ -25,7 +26,7 @@ _MESSAGES = (
     ("expected '-'", _INDENTATION),
     ("expected <block end>", _INDENTATION),
     ("violates indentation", _INDENTATION),
-    ("escape character", "an unknown escape; in single quotes a backslash is only a backslash"),
+    ("escape", "an unknown escape; in single quotes a backslash is only a backslash"),
     ("tag", "tags are not allowed; write the value, in quotes if it is text"),
     ("incompatible YAML document", "only YAML 1.2 is read; delete the %YAML line"),
 )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from studyrun.conformance import Mismatch
-    from studyrun.diagnostics import Diagnostic
+    from studyrun.diagnostics import Diagnostic, Place
     from studyrun.document import Node, Path
     from studyrun.registry import Registry
 
@@ -124,5 +124,7 @@ def _suggesting(finding: Finding, root: Node) -> Finding:
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Each diagnostic once, by file, line and column."""
-    once = {(d.place, d.message): d for d in diagnostics}
+    once: dict[tuple[Place, str], Diagnostic] = {}
+    for each in diagnostics:  # what several cells or aliases share is said for the first
+        once.setdefault((each.place, each.message), each)
     return sorted(once.values(), key=lambda d: (d.file, d.line, d.column))

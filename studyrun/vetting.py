@@ -65,9 +65,17 @@ def _wiring(record: Component) -> list[str]:
         faults.append(f"serves {record.serves!r}, which is not one of {', '.join(KINDS)}")
     if record.arity not in (1, 2):
         faults.append(f"arity {record.arity!r} is not 1 or 2")
-    if not isinstance(record.laws, tuple) or not all(isinstance(x, Law) for x in record.laws):
+    if not isinstance(record.laws, tuple) or not all(map(_is_law, record.laws)):
         faults.append(f"laws {record.laws!r} is not a tuple of Law records")
     return faults
+
+
+def _is_law(law: Any) -> bool:
+    return (
+        isinstance(law, Law)
+        and all(isinstance(text, str) for text in (law.name, law.parameter, law.other))
+        and (law.value is None or isinstance(law.value, int | float))
+    )
 
 
 def _params(cls: Any) -> list[str]:

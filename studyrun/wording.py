@@ -120,7 +120,7 @@ class Wording:
         if required:
             given = ", ".join(f"{parameter}: ..." for parameter in required)
             message = f"{name!r} needs parameters; write {{use: {name}, with: {{{given}}}}}"
-            return _finding(wrong, message, "missing-key")
+            return _finding(wrong, message, "missing-parameters")
         fault = self._registry.fault(kind, name)
         if fault is not None:
             return _finding(wrong, str(fault), "plugin")

@@ -53,7 +53,7 @@ def install(
 
 
 def pip_install(source: Path, target: Path) -> dict[str, str]:
-    """Build and install a package into a folder, without a network; the environment that sees it."""
+    """Build and install a package into a folder without a network; the environment to see it."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
     command += ["--no-build-isolation", "--disable-pip-version-check", "--target"]
     done = subprocess.run([*command, target, source], capture_output=True, text=True, check=False)

@@ -360,7 +360,8 @@ def _toy_steps(draw) -> dict:
 @st.composite
 def _toy_naming(draw) -> dict:
     strict = {"use": "strict", "with": {"alpha": draw(st.floats(0, 1))}}
-    contains = {"use": "contains", "with": {"values": draw(st.lists(st.integers(), min_size=1))}}
+    values = draw(st.lists(st.integers(0, 99), min_size=1))
+    contains = {"use": "contains", "with": {"values": values}}
     first = draw(st.integers(1, 9))
     return {
         "classifier": draw(st.sampled_from(["plain", {"use": "plain"}, strict])),

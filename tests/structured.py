@@ -17,3 +17,16 @@ def structured(n=7473, d_in=128, directions=600, topics=60, noise=0.05, seed=0):
     sizes = active * torch.exp(0.5 * torch.randn(n, directions, generator=g))
     centre = 2 * torch.randn(d_in, generator=g)
     return 3 * (sizes @ W + centre + noise * torch.randn(n, d_in, generator=g))
+
+
+def low_rank(n=7473, d_in=128, decay=0.3, seed=1):
+    """A smooth function of two numbers and an operation, variances falling exponentially."""
+    g = torch.Generator().manual_seed(seed)
+    first, second = torch.rand(2, n, 1, generator=g)
+    operation = one_hot(torch.randint(0, 4, (n,), generator=g), 4)
+    waves = [wave(6.28 * k * first) for k in (1, 2, 5, 10) for wave in (torch.sin, torch.cos)]
+    facts = torch.cat([first, second, *waves, operation, operation * first], dim=1)
+    hidden = torch.tanh(0.5 * facts @ torch.randn(facts.shape[1], 256, generator=g))
+    u, _, v = torch.linalg.svd(hidden @ torch.randn(256, d_in, generator=g), full_matrices=False)
+    spread = torch.exp(-decay * torch.arange(d_in)) + 0.002
+    return 10 * n**0.5 * (u * spread) @ v + 20 * torch.randn(d_in, generator=g)

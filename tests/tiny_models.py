@@ -119,7 +119,8 @@ def write_codi(folder: Path, *, layers=16, d=128, seed=0, **section: object) -> 
     state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
     for name, module in projection.items():
         state |= {f"{name}.{k}": v.detach() for k, v in module.state_dict().items()}
-    save_file({k: v.to(torch.bfloat16).contiguous() for k, v in state.items()}, folder / "model.safetensors")
+    halved = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in state.items()}
+    save_file(halved, folder / "model.safetensors")
     return folder
 
 

@@ -31,13 +31,14 @@ def labels(
 ) -> pl.DataFrame:
     """One row per feature, in no order, with its label, its verdict and what they rest on.
 
-    `verdict` is `enriched` for a confirmed label. Otherwise it speaks of `concept`, the one with
-    the smallest p on all problems: `weak` (enriched, but by less than the smallest effect that
-    makes a label), `not-confirmed` (enriched on all problems, not on both halves), `not-enriched`
-    or `insufficient`. `evidence` says on which problems `n` ... `q` were counted.
+    `verdict` is `enriched` for a confirmed label. Otherwise it is `insufficient` where there are
+    fewer than `min_support` active problems or most concepts are undecided, or it speaks of
+    `concept`, the one with the smallest p on all problems: `weak` (enriched, but by less than the
+    smallest effect that makes a label), `not-confirmed` (enriched on all problems, not on both
+    halves) or `not-enriched`. `evidence` says on which problems `n` ... `q` were counted.
     """
     named = most_specific(confirmed.filter("confirmed"), evidence.concepts)
-    rest = best_tests(every).join(named, on="feature", how="anti")
+    rest = every.join(named, on="feature", how="anti", maintain_order="left")
     tested = pl.concat([_named(named, every), _unnamed(rest, params)])
     silent = evidence.features.join(tested, on="feature", how="anti")
     return pl.concat([tested, _never_active(silent, params)], how="diagonal")
@@ -92,39 +93,57 @@ def _named(named: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _unnamed(best: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
-    """`general` or `insufficient` for features without a confirmed label, by their best test."""
+def _unnamed(every: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
+    """`general` or `insufficient` for features without a confirmed label."""
+    frame = _closest(every, params).with_columns(verdict=_verdict(params))
+    not_confirmed = pl.col("verdict") == "not-confirmed"  # each half would have to find it alone
+    needed = pl.when(not_confirmed).then(2 * pl.col("n_needed")).otherwise("n_needed")
     few = pl.col("n_active") < params.min_support
-    verdict = _verdict(few, weak=pl.col("log_odds") < floor(params))
-    not_confirmed = verdict == "not-confirmed"  # each half would have to find it alone
-    needed = (
-        pl.when(few)
-        .then(pl.max_horizontal("n_needed", params.min_support))
-        .when(not_confirmed)
-        .then(2 * pl.col("n_needed"))
-        .otherwise("n_needed")
+    frame = frame.with_columns(
+        n_needed=pl.when(few).then(pl.max_horizontal(needed, params.min_support)).otherwise(needed)
     )
-    short = (verdict == "insufficient") | (not_confirmed & (pl.col("n_active") < needed))
+    short = not_confirmed & (pl.col("n_active") < pl.col("n_needed"))
+    short = short | (pl.col("verdict") == "insufficient")
     kind = pl.when(short).then(pl.lit("insufficient")).otherwise(pl.lit("general"))
     return _row(
-        best,
+        frame,
         label=kind,
         kind=kind,
-        verdict=verdict,
+        verdict=pl.col("verdict"),
         evidence=pl.lit("all problems"),
-        n_needed=needed.cast(pl.Int64),
+        n_needed=pl.col("n_needed"),
     )
 
 
-def _verdict(few: pl.Expr, weak: pl.Expr) -> pl.Expr:
+def _closest(every: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
+    """One row per feature with `undecided`: whether most of its concepts are.
+
+    It is the row with the smallest p: of the undecided concepts where they are why nothing can be
+    said, else of all.
+    """
+    open_ = pl.col("verdict") == "insufficient"
+    undecided = every.group_by("feature").agg(undecided=open_.mean() > 0.5)
+    best = best_tests(every).join(undecided, on="feature", maintain_order="left")
+    enough = pl.col("n_active") >= params.min_support
+    instead = best.filter(enough & pl.col("undecided") & (pl.col("verdict") != "enriched"))
+    candidates = every.filter(open_).join(instead, on="feature", how="semi", maintain_order="left")
+    replaced = best_tests(candidates).with_columns(undecided=pl.lit(value=True))
+    return pl.concat([best.join(instead, on="feature", how="anti"), replaced])
+
+
+def _verdict(params: EnrichmentParams) -> pl.Expr:
+    few = pl.col("n_active") < params.min_support
+    enriched = pl.col("verdict") == "enriched"
     return (
         pl.when(few)
         .then(pl.lit("insufficient"))
-        .when(pl.col("verdict") != "enriched")
-        .then("verdict")
-        .when(weak)
+        .when(enriched & (pl.col("log_odds") < floor(params)))
         .then(pl.lit("weak"))
-        .otherwise(pl.lit("not-confirmed"))
+        .when(enriched)
+        .then(pl.lit("not-confirmed"))
+        .when("undecided")
+        .then(pl.lit("insufficient"))
+        .otherwise(pl.lit("not-enriched"))
     )
 
 

@@ -27,7 +27,7 @@ def read_answer(text: str, rule: AnswerRule = "last-number") -> float | None:
         text: for example `The answer is: 65`.
         rule: `last-number`, `first-number`, or `after-marker`: the first number after the last
             `####`. A minus sign counts if it touches the number and no word or number touches
-            it, so `10-5` holds 10 and 5.
+            it, so `10-5` holds 10 and 5; a fraction holds two numbers.
 
     Raises:
         ValueError: there is no such rule.

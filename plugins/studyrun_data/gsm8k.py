@@ -47,17 +47,18 @@ def load(params: Gsm8k, context: Context) -> Result:
     Raises:
         StudyError: the source cannot be read, or lines of it have not the official form.
     """
-    lines = convert(_lines(params), partial(read_problem, part=params.part))
-    if lines.bad:
+    source = _lines(params)
+    lines = convert(source, partial(read_problem, part=params.part))
+    if lines.bad or not lines.good:
         raise lines.refusal(CURE)
-    validation = _validation(params, len(lines.good), context.seed)
+    validation = _validation(params, [line.number - 1 for line in source.good], context.seed)
     return problems_artifact(divided(lines.good, validation), params.answers, context)
 
 
-def _validation(params: Gsm8k, n: int, seed: int) -> frozenset[int]:
-    if params.indices is None:
-        return draw(n, params.validation, seed if params.seed is None else params.seed)
-    return read_indices(Path(params.indices), n, partial=params.limit is not None)
+def _validation(params: Gsm8k, numbers: list[int], seed: int) -> frozenset[int]:
+    if params.indices is not None:
+        return read_indices(Path(params.indices), numbers, partial=params.limit is not None)
+    return draw(len(numbers), params.validation, seed if params.seed is None else params.seed)
 
 
 def _lines(params: Gsm8k) -> Lines[Line]:

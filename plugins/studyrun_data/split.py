@@ -31,25 +31,27 @@ def divided(readings: Sequence[Reading], validation: Collection[int]) -> list[Re
     ]
 
 
-def read_indices(path: Path, n: int, partial: bool = False) -> frozenset[int]:
-    """The zero-based numbers under `validation` in a JSON file.
+def read_indices(path: Path, numbers: Sequence[int], partial: bool = False) -> frozenset[int]:
+    """The places of the problems whose numbers stand under `validation` in a JSON file.
 
     Args:
         path: the file.
-        n: how many problems there are.
+        numbers: the problems' numbers, ascending: those of their lines, counted from 0.
         partial: the problems are only the first ones, so larger numbers are no fault.
 
     Raises:
         StudyError: the file cannot be read, or names a problem that does not exist.
     """
+    places = {number: place for place, number in enumerate(numbers)}
     found = _listed(path)
-    wrong = [index for index in found if index < 0 or (index >= n and not partial)]
+    wrong = [n for n in found if n not in places and not (partial and n > numbers[-1])]
     if wrong:
-        raise StudyError(f"{path}: no problem has the number {wrong[0]}; there are 0 to {n - 1}")
-    twice = [index for index, times in Counter(found).items() if times > 1]
+        span = f"there are {numbers[0]} to {numbers[-1]}"
+        raise StudyError(f"{path}: no problem has the number {wrong[0]}; {span}")
+    twice = [number for number, times in Counter(found).items() if times > 1]
     if twice:
         raise StudyError(f"{path}: {twice[0]} stands in the list more than once")
-    return frozenset(index for index in found if index < n)
+    return frozenset(places[number] for number in found if number in places)
 
 
 def _listed(path: Path) -> list[int]:

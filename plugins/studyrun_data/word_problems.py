@@ -84,13 +84,10 @@ def load(params: WordProblems, context: Context) -> Result:
 
 
 def _reading(number: int, problem: WordProblem) -> Reading:
-    solution = read_solution(problem.solution, "plain")
-    answer = float(problem.answer)
+    question, text, answer = problem.question, problem.solution, float(problem.answer)
+    read = read_solution(text, "plain")
     return Reading(
-        Problem(
-            f"word_{number}", problem.question, problem.solution, solution.steps, answer, "train"
-        ),
-        solution.malformed,
+        Problem(f"word_{number}", question, text, read.steps, answer, "train"), read.malformed
     )
 
 

@@ -38,7 +38,7 @@ def _layers(layers: list[int], model: ModelFacts) -> Iterator[Fault]:
         if not 0 <= layer < model.n_layers:
             yield Fault(
                 ("layers", index),
-                f"the model has no layer {layer}; it has 0..{model.n_layers - 1}",
+                f"the model has no layer {layer}",
                 tuple(map(str, range(model.n_layers))),
             )
 
@@ -51,7 +51,6 @@ def _position(index: int, position: Position, model: ModelFacts) -> Iterator[Fau
     elif position not in model.positions:
         yield Fault(
             ("positions", index),
-            f"the model has no position {position!r}; it has "
-            f"{min(model.positions)}..{max(model.positions)}",
+            f"the model has no position {position!r}",
             tuple(map(str, model.positions)),
         )

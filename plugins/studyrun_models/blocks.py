@@ -55,7 +55,7 @@ def find_blocks(model: nn.Module, n_layers: int) -> list[nn.Module]:
 
 def stream_of(output: Any) -> Tensor:
     """The residual stream (rows, tokens, d_model) in a block's output: a tensor, or a tuple."""
-    stream = output[0] if isinstance(output, tuple) else output
+    stream = output[0] if isinstance(output, tuple) and output else output
     if not isinstance(stream, torch.Tensor) or stream.ndim != 3:
         raise SiteError(f"a block returned {type(output).__name__}, not a residual stream")
     return stream
@@ -127,6 +127,9 @@ def edited(
 @contextmanager
 def _hooked(blocks: Sequence[nn.Module], hooks: dict[int, Any]) -> Iterator[None]:
     """The hooks on the blocks of those numbers, for the duration of the body."""
+    for layer in hooks:
+        if not 0 <= layer < len(blocks):
+            raise SiteError(f"there is no block {layer}; the model has 0..{len(blocks) - 1}")
     handles = [blocks[layer].register_forward_hook(hook) for layer, hook in hooks.items()]
     try:
         yield
@@ -135,8 +138,16 @@ def _hooked(blocks: Sequence[nn.Module], hooks: dict[int, Any]) -> Iterator[None
             handle.remove()
 
 
-def edit_of(edit: SiteEdit, rows: Sequence[int]) -> SiteEdit:
-    """The part of an edit that concerns some of its rows."""
+def edit_of(edit: SiteEdit | None, rows: Sequence[int], of: int) -> SiteEdit | None:
+    """The part of an edit that concerns some of its rows, `of` being how many it must have.
+
+    Raises:
+        SiteError: it has another number of rows.
+    """
+    if edit is None:
+        return None
+    if len(edit.delta) != of:
+        raise SiteError(f"{len(edit.delta)} edits for {of} questions")
     return replace(edit, delta=edit.delta[list(rows)])
 
 

@@ -19,8 +19,9 @@ HUB = "hub:"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
-TOKENIZER_FILES = (
+OTHER_FILES = (
     "added_tokens.json",
+    "generation_config.json",
     "merges.txt",
     "special_tokens_map.json",
     "spiece.model",
@@ -57,8 +58,8 @@ class Checkpoint:
     @property
     def digest(self) -> str:
         """sha256 over weights, configuration and tokenizer; where they lie does not count."""
-        tokenizer = [name for name in TOKENIZER_FILES if (self.folder / name).is_file()]
-        return digest_of(self.folder, [CONFIG, *self.weights, *tokenizer])
+        others = [name for name in OTHER_FILES if (self.folder / name).is_file()]
+        return digest_of(self.folder, [CONFIG, *self.weights, *others])
 
 
 def find_checkpoint(name: str, revision: str = "main") -> Checkpoint:

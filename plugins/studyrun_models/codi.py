@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Codi", "load"]
 
 OFFICIAL_BATCH = 128
-PROJECTION = "prj."
 
 
 def load(params: CodiParams, context: Context) -> Codi:
@@ -40,16 +39,15 @@ def load(params: CodiParams, context: Context) -> Codi:
     section = codi_section(checkpoint)
     facts = codi_facts(params)
     with quiet(), torch.random.fork_rng(devices=[]):
-        model, projection = _build(checkpoint, section["prj_dim"], facts.d_model, params.attention)
-    _fill(checkpoint, model, projection)
+        model = _build(checkpoint, section["prj_dim"], facts.d_model, params.attention)
+    _fill(checkpoint, model)
     if params.weights == "random":
-        randomise(nn.ModuleList([model, projection]), params.weights_seed)
-    for module in (model, projection):
-        module.to(device=context.device, dtype=context.dtype).eval().requires_grad_(False)
+        randomise(model, params.weights_seed)
+    model.to(device=context.device, dtype=context.dtype).eval().requires_grad_(False)
     stack = Stack(model, facts.n_layers)
     vocabulary = Vocabulary(checkpoint.folder / "tokenizer.json")
     verify(stack, len(vocabulary))
-    return Codi(stack, projection, vocabulary, facts, params, section)
+    return Codi(stack, vocabulary, facts, params, section)
 
 
 class Codi:
@@ -58,7 +56,6 @@ class Codi:
     def __init__(
         self,
         stack: Stack,
-        projection: nn.Module,
         vocabulary: Vocabulary,
         facts: ModelFacts,
         params: CodiParams,
@@ -68,7 +65,6 @@ class Codi:
         self.thoughts: int = section["thoughts"]
         self.eos, self.bot, self.eot = map(vocabulary.id, ("<eos>", section["bot"], section["eot"]))
         self.answer_prefix = vocabulary.plain(section["answer_prefix"])
-        self._projection = projection
 
     # The contract
 
@@ -104,10 +100,9 @@ class Codi:
         texts = [""] * len(ids)
 
         def work(rows: Sequence[int]) -> None:
-            for some in self._batches(rows, ids):
-                spoken = self._answer([ids[row] for row in some], edit and edit_of(edit, some))
-                for row, text in zip(some, spoken, strict=True):
-                    texts[row] = text
+            spoken = self._answer([ids[row] for row in rows], edit_of(edit, rows, len(ids)))
+            for row, text in zip(rows, spoken, strict=True):
+                texts[row] = text
 
         self._in_batches(work, ids, context, "answers")
         return texts
@@ -135,7 +130,7 @@ class Codi:
 
     def project(self, hidden: Tensor) -> Tensor:
         """What the next thought is fed: (rows, d_model) from states after the final norm."""
-        fed: Tensor = self._projection(hidden)
+        fed: Tensor = self.stack.model.prj(hidden)
         return fed
 
     def think(self, reading: Reading, fed: Tensor) -> None:
@@ -220,10 +215,8 @@ class Codi:
             work(list(range(start, min(start + OFFICIAL_BATCH, len(ids)))))
 
 
-def _build(
-    checkpoint: Checkpoint, prj_dim: int, d_model: int, attention: str
-) -> tuple[Any, nn.Module]:
-    """The causal model and the projection, with whatever weights they start from."""
+def _build(checkpoint: Checkpoint, prj_dim: int, d_model: int, attention: str) -> Any:
+    """The causal model with its projection `prj`, and whatever weights they start from."""
     import transformers
 
     factory: Any = transformers.AutoModelForCausalLM
@@ -235,10 +228,11 @@ def _build(
         "3": nn.Linear(prj_dim, d_model),
         "ln": nn.LayerNorm(d_model),
     }
-    return model, nn.Sequential(OrderedDict(layers))
+    model.prj = nn.Sequential(OrderedDict(layers))
+    return model
 
 
-def _fill(checkpoint: Checkpoint, model: Any, projection: nn.Module) -> None:
+def _fill(checkpoint: Checkpoint, model: Any) -> None:
     """Read the weights, every one of which must have its place."""
     from safetensors.torch import load_file
 
@@ -246,13 +240,5 @@ def _fill(checkpoint: Checkpoint, model: Any, projection: nn.Module) -> None:
     for name in checkpoint.weights:
         if name.endswith(".safetensors"):
             state |= load_file(checkpoint.folder / name)
-    tied = getattr(model, "_tied_weights_keys", None) or ()
-    both = nn.ModuleDict({"model": model, "projection": projection})
-    renamed = {
-        f"projection.{name.removeprefix(PROJECTION)}"
-        if name.startswith(PROJECTION)
-        else f"model.{name}": tensor
-        for name, tensor in state.items()
-    }
-    shared = model.config.tie_word_embeddings
-    load_strictly(both, renamed, [f"model.{name}" for name in tied] if shared else ())
+    shared = (model._tied_weights_keys or ()) if model.config.tie_word_embeddings else ()
+    load_strictly(model, state, shared)

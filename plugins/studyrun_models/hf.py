@@ -49,7 +49,8 @@ class CausalLM:
         config = stack.model.config
         self._longest = getattr(config, "max_position_embeddings", None)
         self._vocabulary: int = stack.model.get_input_embeddings().num_embeddings
-        self._stop = _numbers(config.eos_token_id) | _numbers(tokenizer.eos_token_id)
+        ends = (config, stack.model.generation_config, tokenizer)
+        self._stop = set[int]().union(*(_numbers(each.eos_token_id) for each in ends))
 
     # The contract
 
@@ -90,12 +91,11 @@ class CausalLM:
         texts = [""] * len(ids)
 
         def work(rows: Sequence[int]) -> None:
-            for some in self.stack.batches(rows, ids, tokens=1):
-                batch = [ids[row] for row in some]
-                places = _padded([columns[row] for row in some], batch)
-                spoken = self._answer(batch, places, edit and edit_of(edit, some))
-                for row, text in zip(some, spoken, strict=True):
-                    texts[row] = text
+            batch = [ids[row] for row in rows]
+            places = _padded([columns[row] for row in rows], batch)
+            spoken = self._answer(batch, places, edit_of(edit, rows, len(ids)))
+            for row, text in zip(rows, spoken, strict=True):
+                texts[row] = text
 
         context.in_batches(work, longest_first(ids), label="answers")
         return texts
@@ -141,9 +141,10 @@ class CausalLM:
         if not questions:
             return []
         texts = [self.params.prompt.replace("{question}", question) for question in questions]
-        encoded = self.tokenizer(
-            texts, return_offsets_mapping=True, return_special_tokens_mask=True
-        )
+        with quiet():  # it warns of prompts that are too long; those are refused
+            encoded = self.tokenizer(
+                texts, return_offsets_mapping=True, return_special_tokens_mask=True
+            )
         rows = zip(
             texts,
             encoded["input_ids"],
@@ -188,11 +189,15 @@ def _model(checkpoint: Checkpoint, attention: str, context: Context) -> Any:
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are reported, and refused below
         )
     except ValueError as error:  # an unknown architecture, or a kernel that it has not
         raise SiteError(f"transformers cannot load {checkpoint.folder}: {error}") from error
-    wrong = [str(entry[0]) for entry in info["mismatched_keys"]]
-    account(sorted(info["missing_keys"]), sorted(info["unexpected_keys"]), sorted(wrong))
+    shapes = [
+        f"{name} {tuple(has)} instead of {tuple(needs)}"
+        for name, has, needs in sorted(info["mismatched_keys"])
+    ]
+    account(sorted(info["missing_keys"]), sorted(info["unexpected_keys"]), shapes)
     return model.to(context.device)
 
 

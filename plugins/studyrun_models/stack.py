@@ -1,8 +1,8 @@
 """A causal transformer, one segment of tokens after the other, in batches.
 
 A row's result does not depend on its batch: padding stands on the left and is masked, position ids
-are explicit. On CPU rows of one length run together and never fewer than `FEWEST`, which makes a
-row's bits the same in every batch (products of fewer rows take kernels that round differently).
+are explicit. That leaves the rounding. `Stack.batches` takes care of it too, on CPU: rows of one
+length run together and never too few, so that a row's bits are the same in every batch.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST", "Reading", "Stack", "longest_first"]
 
 FEWEST = 16
-"""Tokens in a pass from which on MKL's products are the same, bit for bit, however many there are
-(found by trying all of 1..70 and some up to 2048: 4 with one thread, 12 with two)."""
+"""Tokens in a pass from which on MKL's products have the same bits, however many there are (12 is
+enough: found by trying 1 to 79 tokens and some up to 2048, with 1, 2, 4 and 8 threads)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +59,10 @@ class Stack:
     def batches(
         self, rows: Sequence[int], ids: Sequence[Sequence[int]], tokens: int | None = None
     ) -> Iterator[list[int]]:
-        """The rows to run together; the last one repeated where there would be too few.
+        """The rows to run together, where even the rounding must not depend on the others.
+
+        On CPU these are rows of one length, the last one repeated where there would be so few that
+        their products took other kernels; elsewhere kernels differ anyway, and it is all rows.
 
         Args:
             rows: which of `ids`, sorted by length.

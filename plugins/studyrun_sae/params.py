@@ -54,10 +54,10 @@ class SaeTrain:
     encoder_init: Literal["decoder", "uniform"] = "decoder"
     """`decoder`: W_enc starts as W_dec transposed. `uniform`: W_enc and b_enc in
     +-1/sqrt(d_in), as torch's Linear."""
-    aux_weight: NonNegativeFloat = 0.03125
+    aux_weight: NonNegativeFloat = 0.0625
     """Weight of the loss that lets dead features explain the error; 0 switches it off."""
     aux_k: PositiveInt | None = None
-    """Dead features used per row in that loss; half of d_in if left out."""
+    """Dead features used per row in that loss; 2 k if left out."""
     dead_after: PositiveInt = 1
     """Epochs without being active after which training treats a feature as dead."""
 

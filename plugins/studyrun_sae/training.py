@@ -104,7 +104,7 @@ class _Trainer:
     def __post_init__(self) -> None:
         sae = self.sae
         self._adam = Adam(sae.weights, self.params.beta1, self.params.beta2)
-        self._aux_k = self.params.aux_k or max(1, sae.d_in // 2)
+        self._aux_k = self.params.aux_k or 2 * self.params.k
         self._variance = float((self.x - self.x.mean(0)).square().sum(1).mean())
         self._idle = torch.zeros(sae.d_sae, device=self.x.device)  # rows since last active
         self._sums = torch.zeros(2, device=self.x.device)

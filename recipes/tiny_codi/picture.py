@@ -10,7 +10,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "curves"
 WIDTH, HEIGHT = 860, 300
-LEFT, RIGHT, TOP, BOTTOM = 44, 200, 24, 40
+LEFT, RIGHT, TOP, BOTTOM = 44, 200, 36, 40
 SERIES = {
     "drill_exact": ("plain calculations", "#999999"),
     "result0_exact": ("1st result, in the thoughts", "#9ecae1"),
@@ -71,10 +71,10 @@ def _frame(curves: Curves) -> list[str]:
         y = _y(share)
         parts.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         parts.append(_text(LEFT - 6, y + 4, f"{share:.2f}", anchor="end"))
-    for stage, start in curves.stages.items():
+    for i, (stage, start) in enumerate(curves.stages.items()):
         x = _x(curves, start)
         parts.append(f'<path d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#bbb"/>')
-        parts.append(_text(x + 3, TOP - 8, stage))
+        parts.append(_text(x + 3, TOP - (22 if i % 2 else 8), stage))
     for minutes in range(0, int(curves.minutes) + 1, 10):
         parts.append(
             _text(_x(curves, minutes), HEIGHT - BOTTOM + 16, str(minutes), "#444", "middle")

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 a step failed, 2 the study or the usage is wrong, 3 a plug
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"studyrun {__version__}\n")
         return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):  # never fail over a character it cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _command(words)
         sys.stdout.flush()

@@ -18,9 +18,11 @@ __all__ = ["component_json", "component_text", "plugins_json", "plugins_text"]
 def plugins_text(registry: Registry) -> str:
     """A table of every usable component, then everything that cannot be used, and why."""
     rows = [_row(registry, component) for component in registry.components()]
-    text = table(("kind", "name", "version", "owner", "file", "summary"), rows)
-    broken = [f"  {error}" for error in _broken(registry)]
-    return "\n".join([text, "", paint("cannot be used:", "red"), *broken]) if broken else text
+    rows += [_observer_row(info) for info in registry.plugins if info.observes]
+    lines = [table(("kind", "name", "version", "owner", "file", "summary"), rows)]
+    lines += _section("cannot be used", "red", _broken(registry))
+    lines += _section("slow to load", "yellow", _slow(registry))
+    return "\n".join(lines)
 
 
 def plugins_json(registry: Registry) -> str:
@@ -69,6 +71,24 @@ def _row(registry: Registry, component: Component) -> tuple[str, ...]:
     return kind, name, component.version, shipped, near(owner.file), component.summary
 
 
+def _observer_row(info: PluginInfo) -> tuple[str, ...]:
+    shipped = f"{info.owner} {info.version}".rstrip()
+    return "observer", info.name, "", shipped, near(info.file), "is told of every event"
+
+
+def _section(title: str, colour: str, entries: list[str]) -> list[str]:
+    return ["", paint(f"{title}:", colour), *(f"  {entry}" for entry in entries)] if entries else []
+
+
+def _slow(registry: Registry) -> list[str]:
+    return [
+        f"plugin {info.label!r} imports {', '.join(info.imports)} when it is loaded; "
+        "import inside the function that needs it"
+        for info in registry.plugins
+        if info.imports
+    ]
+
+
 def _broken(registry: Registry) -> list[str]:
     """Plugins that did not load, components that are no good, and collisions."""
     plugins = [info for info in registry.plugins if info.error]
@@ -101,6 +121,8 @@ def _plugin_record(info: PluginInfo) -> dict[str, Any]:
         "module": info.module,
         "file": info.file,
         "error": info.error,
+        "observes": info.observes,
+        "imports": list(info.imports),
     }
 
 

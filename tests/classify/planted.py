@@ -45,7 +45,7 @@ class World:
             self.feature(np.flatnonzero(active))
 
     def follower(self, holds, rate, n_active=100):
-        """A feature with `n_active` active problems, a share `rate` of which (drawn) are in `holds`."""
+        """A feature with `n_active` active problems, a drawn share `rate` of them in `holds`."""
         inside = self.rng.binomial(n_active, rate)
         chosen = [
             self.rng.choice(np.flatnonzero(holds), inside, replace=False),

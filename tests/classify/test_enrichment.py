@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import World
 from polars.testing import assert_frame_equal
@@ -123,6 +123,7 @@ def test_among_planted_features_false_labels_are_rarer_than_alpha():
     assert false / labelled <= 0.02
 
 
+@settings(max_examples=20)
 @given(st.integers(1, 19), st.integers(0, 3))
 def test_a_feature_below_the_support_is_never_labelled(n_active, seed):
     world = with_concepts(seed, n_problems=300, n=3)

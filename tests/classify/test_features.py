@@ -33,8 +33,8 @@ def test_ranks_do_not_depend_on_the_order_of_the_rows(random):
 
 
 def test_top_problems_are_those_of_largest_magnitude_and_the_earlier_wins_a_tie():
-    ids = pl.DataFrame({"problem": [0, 1, 2, 3], "id": list("abcd")}, {"problem": pl.UInt32})
-    found = top_problems(ACTIVE, ids.with_columns(id="id"), 2)
+    ids = pl.DataFrame({"problem": pl.Series([0, 1, 2, 3], dtype=pl.UInt32), "id": list("abcd")})
+    found = top_problems(ACTIVE, ids, 2)
     assert found.rows() == [
         (0, 1, 2, "c", 0.5),
         (1, 1, 1, "b", 2.0),

@@ -8,7 +8,9 @@ import pytest
 from studyrun_classify import associate, published_rule
 
 SEED = Path(__file__).parents[3] / "shared" / "data" / "seed" / "published_features_k100_d512.json"
-pytestmark = pytest.mark.skipif(not SEED.exists(), reason=f"the published figures are not at {SEED}")
+pytestmark = pytest.mark.skipif(
+    not SEED.exists(), reason=f"the published figures are not at {SEED}"
+)
 
 N_VALIDATION = 1495
 HOLDING = {"addition": 821, "subtraction": 681, "multiplication": 1084, "division": 701,

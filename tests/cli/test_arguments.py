@@ -59,7 +59,8 @@ USAGE = {
     ),
     "negative wait": (
         ["a.yaml", "--wait", "-1"],
-        "studyrun run: argument --wait: '-1' is not a number of seconds (see studyrun run --help)\n",
+        "studyrun run: argument --wait: '-1' is not a number of seconds "
+        "(see studyrun run --help)\n",
     ),
     "endless wait": (
         ["a.yaml", "--wait=inf"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import yaml
@@ -81,6 +82,19 @@ def test_plugins_lists_what_is_broken_at_the_end(install, studyrun):
         "  plugin 'twin (twin-dist 1.0)': step 'gauge' is announced by gauging (gauging-dist 1.0) "
         "and twin (twin-dist 1.0); uninstall or rename one of them"
     ) in broken
+
+
+def test_plugins_lists_observers_and_what_slows_everything_down(install, studyrun, monkeypatch):
+    monkeypatch.delitem(sys.modules, "scipy", raising=False)
+    file = install("watching", "import scipy\n@hookimpl\ndef studyrun_event(event):\n    pass\n")
+    lines = studyrun("plugins").out.splitlines()
+    (row,) = (line for line in lines if line.startswith("observer"))
+    assert row.split(maxsplit=2)[:2] == ["observer", "watching"]
+    assert str(file) in row
+    assert lines[lines.index("slow to load:") + 1] == (
+        "  plugin 'watching (watching-dist 1.0)' imports scipy when it is loaded; "
+        "import inside the function that needs it"
+    )
 
 
 def test_plugins_as_json_holds_the_same_facts(gauge, install, studyrun):
@@ -194,7 +208,7 @@ def _everything():
 @pytest.mark.parametrize(("registry", "component"), _everything())
 def test_the_example_of_every_component_can_be_used(registry, component, tmp_path):
     shown = example(registry, component)
-    if component.kind in ("artifact", "executor", "sae-format"):
+    if component.kind in ("artifact", "executor", "intervention", "sae-format"):
         assert shown == ""
         return
     used = list(_uses(yaml.safe_load(shown), component.name))

@@ -112,6 +112,14 @@ def test_an_interrupted_run_goes_on_where_it_was(home):
     assert "  reused  data\n" in out
 
 
+def test_a_character_that_the_terminal_cannot_show_is_escaped(home):
+    (home / "toy.yaml").write_text(STUDY.replace("toy-sum", "toy-süm"), encoding="utf-8")
+    process = start(home, "check", "toy.yaml", "-p", TOY, PYTHONIOENCODING="ascii")
+    code, out, err = finish(process)
+    assert (code, err) == (2, "")
+    assert "there is no step 'toy-s\\xfcm'" in out
+
+
 def test_wrong_usage_has_no_traceback(home):
     code, out, err = finish(start(home, "explain", "nowhere", "sums"))
     assert (code, out) == (2, "")

@@ -86,6 +86,13 @@ def test_indices_say_which_problems_are_for_validation(tmp_path):
     assert split_of(tmp_path, {"validation": []}) == ["train"] * 4
 
 
+def test_indices_count_lines_as_ids_do(tmp_path):
+    official(tmp_path, TWO[0], "", TWO[1])
+    assert split_of(tmp_path, {"validation": [2]}) == ["train", "validation"]
+    with pytest.raises(StudyError, match="no problem has the number 1; there are 0 to 2"):
+        split_of(tmp_path, {"validation": [1]})
+
+
 @pytest.mark.parametrize(
     ("indices", "message"),
     [

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from data_room import Surroundings, load, write_lines
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import problems
 from studyrun_data.jsonl import load as load_jsonl
@@ -51,6 +51,7 @@ def test_fields_have_names_of_their_own(tmp_path):
     assert [step["expression"] for step in row["steps"]] == ["20*3", "60+5"]
 
 
+@settings(max_examples=30)
 @given(problems().filter(lambda written: all(p.question.strip() for p in written) and written))
 def test_what_is_written_is_read_back(tmp_path_factory, written):
     """Law: a file made of problems gives these problems."""
@@ -234,6 +235,7 @@ def test_a_file_of_only_bad_lines_stops_anyway(tmp_path):
     assert refusal(tmp_path, "{", bad_lines="list")[0].endswith("1 of 1 lines cannot be used")
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.sampled_from([0, 0.1, 0.2, 0.5, 1]), st.integers(0, 5))
 def test_the_split_has_the_share_asked_for(tmp_path_factory, n, share, seed):
     """Law: round(n * share) problems are for validation, the same for the same seed."""

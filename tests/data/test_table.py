@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from strategies import problems
 from studyrun_data.lines import BadLine
 from studyrun_data.problem import Calculation, Malformed, Problem, Reading
@@ -28,12 +28,14 @@ COLUMNS = {
 }
 
 
+@settings(max_examples=30)
 @given(problems())
 def test_a_table_says_all_about_its_problems(written):
     """Law: problems_of(table_of(p)) == p."""
     assert problems_of(table_of(written)) == tuple(written)
 
 
+@settings(max_examples=30)
 @given(problems())
 def test_a_table_survives_parquet(tmp_path_factory, written):
     file = tmp_path_factory.mktemp("table") / "t.parquet"

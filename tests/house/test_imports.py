@@ -12,16 +12,18 @@ CORE = ROOT / "studyrun"
 PLUGINS = ROOT / "plugins"
 FLOW = ["data", "models", "extract", "sae", "classify", "intervene", "report"]
 LAYERS = [
-    {"errors", "hookspecs", "params", "suggest", "drift"},
-    {"diagnostics", "artifacts"},
+    {"errors", "hookspecs", "params", "suggest", "drift", "sql", "keys", "files", "lock", "machine"}
+    | {"scalars", "keywords"},
+    {"diagnostics", "artifacts", "contents", "tables", "history", "document", "words"},
     {"contracts"},
-    {"source", "registry", "plugins", "vetting", "marks", "derived"},
-    {"study"},
-    {"schema", "wiring"},
-    {"validation"},
-    {"store", "keys", "progress", "events"},
-    {"plan", "context", "verdicts"},
-    {"runner"},
+    {"source", "registry", "catalog", "plugins", "discovery", "vetting", "marks", "derived"}
+    | {"syntax", "parser", "findings", "fields", "references"},
+    {"study", "overrides", "drafts", "matrix", "links"},
+    {"schema", "wiring", "wording", "conformance"},
+    {"validation", "semantics", "checking"},
+    {"store", "progress", "events", "batches", "recipes", "reasons"},
+    {"plan", "context", "verdicts", "execution", "exports", "record"},
+    {"runner", "preparation"},
     {"runs"},
     {"testing", "describe", "scaffold"},
     {"cli", "__main__"},

@@ -28,6 +28,16 @@ class TopicsParams:
     best: ClassifierRef | None = None
 
 @dataclass(frozen=True)
+class PickyParams:
+    a: int = 1
+
+    def __post_init__(self):
+        if self.a == 2:
+            raise ValueError("a must not be 2")
+        if self.a == 3:
+            raise KeyError("three")
+
+@dataclass(frozen=True)
 class NetParams:
     weights: FilePath
 
@@ -47,6 +57,8 @@ def studyrun_components():
         Component(kind="concept", name="words", version="7", params=WordsParams,
                   target="bound:digest_words", digest="bound:digest_words"),
         Component(kind="concept", name="topics", version="1", params=TopicsParams,
+                  target="bound:digest_words"),
+        Component(kind="concept", name="picky", version="1", params=PickyParams,
                   target="bound:digest_words"),
         Component(kind="model", name="net", version="1", params=NetParams,
                   target="bound:facts", facts="bound:facts", digest="bound:facts"),
@@ -74,6 +86,12 @@ def test_paths_are_made_absolute_against_the_studys_folder(registry, tmp_path):
     for elsewhere in ("builtin:short", "hub:owner/name"):
         ref = {"use": "words", "with": {"file": elsewhere}}
         assert registry.bind("concept", ref, tmp_path).params.file == elsewhere
+
+
+def test_a_path_may_begin_at_home(registry, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    ref = {"use": "words", "with": {"file": "~/lists/a.txt"}}
+    assert registry.bind("concept", ref, tmp_path).params.file == "/home/ann/lists/a.txt"
 
 
 def test_paths_of_nested_components_are_made_absolute_too(registry, tmp_path):
@@ -159,6 +177,13 @@ def test_facts_come_from_the_model_and_are_checked(registry, tmp_path):
 def test_parameters_that_do_not_fit_are_refused(registry):
     with pytest.raises(UsageError, match=r"concept 'words': Expected `int`, got `str`.*least"):
         registry.bind("concept", {"use": "words", "with": {"least": "many"}})
+
+
+def test_parameters_may_refuse_their_values_and_must_not_break(registry):
+    with pytest.raises(UsageError, match="concept 'picky': a must not be 2"):
+        registry.bind("concept", {"use": "picky", "with": {"a": 2}})
+    with pytest.raises(PluginError, match="concept 'picky': params: KeyError: 'three'"):
+        registry.bind("concept", {"use": "picky", "with": {"a": 3}})
 
 
 def _net(registry, weights, folder):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from studyrun.errors import PluginError
@@ -104,6 +107,10 @@ PARTS = {
     ),
     "arity": (GOOD[:-1] + ", arity=3)", "arity 3 is not 1 or 2"),
     "laws": (GOOD[:-1] + ", laws=['x'])", "laws ['x'] is not a tuple of Law records"),
+    "law of lists": (
+        GOOD[:-1] + ", laws=(Law(['x']),))",
+        "laws (Law(name=['x'], parameter='', value=None, other=''),) is not a tuple of Law records",
+    ),
     "params": (GOOD.replace("NoParams", "dict"), "params <class 'dict'> is not a dataclass"),
     "params instance": (
         GOOD.replace("NoParams", "NoParams()"),
@@ -171,6 +178,22 @@ def test_using_a_rejected_component_names_the_plugin_and_the_fault(install):
         registry.bind("concept", "fine")
 
 
+def test_a_name_rejected_twice_is_listed_twice(install):
+    install("broken", HOOK.format(GOOD[:-1] + ", takes='sae')"))
+    install("snapped", HOOK.format(GOOD[:-1] + ", arity=3)"))
+    assert [str(fault) for fault in Registry.load().faults()] == [
+        "plugin 'broken (broken-dist 1.0)': concept 'fine': "
+        "takes 'sae' is not a tuple; write takes=('sae',)",
+        "plugin 'snapped (snapped-dist 1.0)': concept 'fine': arity 3 is not 1 or 2",
+    ]
+
+
+def test_an_observer_whose_components_are_broken_is_not_told(install, capsys):
+    observer = "@hookimpl\ndef studyrun_event(event):\n    raise RuntimeError('told')\n"
+    install("broken", observer + "@hookimpl\ndef studyrun_components():\n    return 1 / 0\n")
+    assert Registry.load().emit({"event": "note"}) == []
+
+
 def test_what_is_good_and_unknown_has_no_fault(install):
     install("healthy", HOOK.format(GOOD))
     registry = Registry.load()
@@ -210,3 +233,32 @@ def test_a_target_whose_module_exits_is_the_plugins_fault(install, tmp_path):
     install("still", HOOK.format(GOOD.replace("m:run", "exits:run")))
     with pytest.raises(PluginError, match="SystemExit: 0"):
         Registry.load().bind("concept", "fine").load()
+
+
+GARBAGE = {
+    "entry points": {"entry_points.txt": "garbage\n[studyrun]\nno equals sign\n"},
+    "metadata": {"entry_points.txt": "[studyrun]\nbare = bare_of_metadata\n"},
+}
+
+
+@pytest.mark.parametrize("case", GARBAGE)
+def test_a_damaged_distribution_spoils_no_other(case, install, tmp_path):
+    install("healthy", HOOK.format(GOOD))
+    info = tmp_path / "site" / "damaged-1.0.dist-info"
+    info.mkdir()
+    for name, text in GARBAGE[case].items():
+        (info / name).write_text(text)
+    registry = Registry.load()
+    assert registry.find("concept", "fine")
+    assert registry.find("step", "verdicts"), "the built-in ones must not suffer"
+
+
+def test_a_plugin_that_imports_what_is_heavy_is_named(install):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from studyrun.registry import Registry;"
+        "print([info.imports for info in Registry.load().plugins if info.name == 'heavy'])"
+    )
+    file = install("heavy", "import scipy\n" + HOOK.format(GOOD))
+    command = [sys.executable, "-c", code, str(file.parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[('numpy', 'scipy')]\n"

@@ -197,6 +197,28 @@ def test_a_template_serves_components_of_its_own_arity(install):
     assert _install(install, arity=2).find("step", "hold-still") is None
 
 
+def test_a_second_template_is_refused_and_the_first_one_serves_on(install):
+    install("usurper", TEMPLATE.replace("test-template", "other-template"))
+    registry = _install(install)
+    assert registry.bind("step", {"use": "hold-still", "with": {"to": 1}}).params.controls == 5
+    assert [str(fault) for fault in registry.faults()] == [
+        "plugin 'usurper (usurper-dist 1.0)': step 'other-template': "
+        "editing (editing-dist 1.0) serves every executor already"
+    ]
+
+
+def test_parameters_that_cannot_be_joined_stop_only_the_step(install):
+    install("editing", TEMPLATE.replace("(frozen=True)", "(frozen=True, slots=True)"))
+    slotted = SERVED.replace("(frozen=True)", "(frozen=True, slots=True)")
+    install("holding", slotted.format(extra="", arity=1))
+    registry = Registry.load()
+    assert registry.find("executor", "hold-still")
+    assert registry.find("step", "hold-still") is None
+    assert "multiple bases have instance lay-out conflict" in str(
+        registry.fault("step", "hold-still")
+    )
+
+
 OBSERVER = """
 @hookimpl
 def studyrun_event(event):

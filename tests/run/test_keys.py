@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import json_objects, json_values
-from studyrun.keys import ABSENT, canonical_json, changes, key_of
 from toys import DOCUMENT, Lab, changed
+
+from studyrun.keys import ABSENT, canonical_json, changes, key_of
 
 GOLDEN_RECIPE = {
     "format": 1,
@@ -40,14 +41,28 @@ def test_the_recipe_of_a_step_is_what_it_was(lab):
     """The same for how recipes are made from a study."""
     recipes = {step.name: step.recipe for step in lab.plan().steps}
     assert recipes["data"] == {
-        "format": 1, "kind": "data", "use": "toy-data", "version": "1", "with": {"rows": 40, "file": None}, "seed": 0,
+        "format": 1,
+        "kind": "data",
+        "use": "toy-data",
+        "version": "1",
+        "with": {"rows": 40, "file": None},
+        "seed": 0,
     }
     assert recipes["sums"] == {
-        "format": 1, "kind": "step", "use": "toy-sum", "version": "1", "seed": 0,
+        "format": 1,
+        "kind": "step",
+        "use": "toy-sum",
+        "version": "1",
+        "seed": 0,
         "with": {"k": 4, "concept": {"use": "even", "version": "1", "with": {"of": 2}}},
         "inputs": {"draws": key_of(recipes["draws"])},
     }
-    assert [name for name, _ in recipes["report"]["earlier"]] == ["data", "draws", "sums", "verdicts"]
+    assert [name for name, _ in recipes["report"]["earlier"]] == [
+        "data",
+        "draws",
+        "sums",
+        "verdicts",
+    ]
     assert recipes["report"]["study"]["runtime"] == {"dtype": "float32"}
 
 
@@ -145,7 +160,10 @@ def test_a_model_counts_by_its_bytes_and_dtype_where_it_is_used(lab, tmp_path):
     document = changed("steps.answers", {"use": "toy-ask"})
     keys = {}
     for name, weights, dtype in [
-        ("one", b"w", "float32"), ("moved", b"w", "float32"), ("trained", b"v", "float32"), ("short", b"w", "bfloat16"),
+        ("one", b"w", "float32"),
+        ("moved", b"w", "float32"),
+        ("trained", b"v", "float32"),
+        ("short", b"w", "bfloat16"),
     ]:
         file = tmp_path / name
         file.write_bytes(weights)

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from strategies import json_objects
+from toys import DOCUMENT, PLUGIN, cell, changed
+
 from studyrun.history import History
 from studyrun.keys import key_of
 from studyrun.reasons import differences
-from toys import DOCUMENT, PLUGIN, cell, changed
 
 FRESH = ("nothing stored yet",)
 
@@ -66,7 +67,11 @@ def snapshot(folder):
                 ]
             },
         ),
-        ("about", "x", {"verdicts": ["about:  -> x"], "report": ["about:  -> x", "input verdicts changed"]}),
+        (
+            "about",
+            "x",
+            {"verdicts": ["about:  -> x"], "report": ["about:  -> x", "input verdicts changed"]},
+        ),
     ],
 )
 def test_reasons_go_down_to_the_parameter(lab, path, value, expected):
@@ -151,7 +156,11 @@ def test_what_was_removed_or_damaged_runs_again(lab):
     assert lab.reasons()["sums"] == ("its artifact is no longer in the store",)
     assert lab.reasons()["draws"] == ("its stored artifact is damaged",)
     assert lab.actions() == {
-        "data": "reuse", "draws": "run", "sums": "run", "verdicts": "reuse", "report": "reuse",
+        "data": "reuse",
+        "draws": "run",
+        "sums": "run",
+        "verdicts": "reuse",
+        "report": "reuse",
     }
 
 
@@ -193,8 +202,8 @@ def test_source_that_changed_under_a_version_is_a_warning_and_no_reason_to_run(l
     planned = lab.plan()
     assert {step.action for step in planned.steps} == {"reuse"}
     assert planned.warnings == (
-        "the source of step toy-sum changed but its version did not; stored results are reused "
-        "(raise the version if they would differ)",
+        "the source of step toy-sum changed but not the version; what is stored is reused "
+        "(raise the version if results would differ)",
     )
 
 
@@ -204,8 +213,7 @@ def test_drift_reaches_the_components_that_a_parameter_names(lab, monkeypatch):
     monkeypatch.setattr(lab.registry, "source_digest", lambda component: f"{component.name:0<64}")
     warned = [text for step in lab.plan().steps if step.name == "sums" for text in step.warnings]
     assert [text.split(" changed")[0] for text in warned] == [
-        "the source of step toy-sum",
-        "the source of concept even",
+        "the source of step toy-sum, concept even"
     ]
 
 
@@ -233,6 +241,9 @@ print(lab.plan().count("run"), *sorted({"torch", "polars", "numpy"} & set(sys.mo
 """
     done = subprocess.run(
         [sys.executable, "-c", script, lab.out],
-        capture_output=True, text=True, check=True, cwd=PLUGIN.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PLUGIN.parent,
     )
     assert done.stdout.split() == ["5"]

@@ -6,10 +6,11 @@ import time
 
 import polars as pl
 import pytest
+from toys import DOCUMENT, Lab, cell, changed, contents, start
+
 from studyrun.errors import PluginError, StepFailed, StoreBusy, StudyError
 from studyrun.history import read_record, resolve
 from studyrun.store import Store
-from toys import DOCUMENT, Lab, cell, changed, contents, start
 
 ALL = ["toy-data", "toy-draw", "toy-sum", "toy-report"]
 
@@ -53,10 +54,19 @@ def test_a_run_computes_once_and_then_reuses(lab, calls):
 
 def test_the_folder_of_a_run_holds_tables_report_and_record(lab):
     outcome = lab.run()
-    files = {p.relative_to(outcome.folder).as_posix() for p in outcome.folder.rglob("*") if p.is_file()}
+    files = {
+        p.relative_to(outcome.folder).as_posix() for p in outcome.folder.rglob("*") if p.is_file()
+    }
     assert files == {
-        "run.json", "events.jsonl", "report.html", "report.md", "figures/f.svg",
-        *(f"tables/{name}.parquet" for name in ["data", "draws", "draws_sites", "sums", "verdicts"]),
+        "run.json",
+        "events.jsonl",
+        "report.html",
+        "report.md",
+        "figures/f.svg",
+        *(
+            f"tables/{name}.parquet"
+            for name in ["data", "draws", "draws_sites", "sums", "verdicts"]
+        ),
     }
     assert pl.read_parquet(outcome.folder / "tables" / "sums.parquet").height == 4
     assert resolve(outcome.folder.parent / "latest") == outcome.folder.resolve()
@@ -117,7 +127,11 @@ def test_events_tell_the_story_in_order(lab):
     ]
     assert {what for what, _ in told(lab.run())} == {"step-reused"}
     first, *_, last = events(lab.run())
-    assert (first["event"], last["event"], last["status"]) == ("run-started", "run-finished", "done")
+    assert (first["event"], last["event"], last["status"]) == (
+        "run-started",
+        "run-finished",
+        "done",
+    )
 
 
 def test_the_same_seed_gives_the_same_bytes(lab, tmp_path):
@@ -171,7 +185,11 @@ def test_a_failing_step_is_named_with_its_owner_and_its_traceback(lab, monkeypat
     assert "in add_up" in (outcome.folder / "errors" / "sums.txt").read_text()
     assert file == str(outcome.folder / "errors" / "sums.txt")
     assert statuses(outcome) == {
-        "data": "done", "draws": "done", "sums": "failed", "verdicts": "planned", "report": "planned",
+        "data": "done",
+        "draws": "done",
+        "sums": "failed",
+        "verdicts": "planned",
+        "report": "planned",
     }
     assert record(outcome)["error"] == str(error)
 
@@ -182,8 +200,12 @@ def test_keep_going_runs_what_does_not_need_the_failed_step(lab, monkeypatch, ca
     document["steps"]["sums"]["needs"] = ["draws"]
     outcome = lab.run(document, keep_going=True)
     assert statuses(outcome) == {
-        "data": "done", "draws": "done", "sums": "failed", "verdicts": "blocked",
-        "report": "blocked", "more": "done",
+        "data": "done",
+        "draws": "done",
+        "sums": "failed",
+        "verdicts": "blocked",
+        "report": "blocked",
+        "more": "done",
     }
     assert [str(error).split(" failed")[0] for error in outcome.errors] == ["step 'sums'"]
     monkeypatch.delenv("TOY_FAIL")
@@ -206,8 +228,9 @@ def test_what_cannot_be_planned_fails_before_anything_is_computed(lab, calls, tm
     planned = lab.plan(document)
     blocked = lab.plan(changed("data.with", {"file": str(tmp_path / "no.txt")}))
     assert {step.action for step in planned.steps} == {"run"}
-    from studyrun.runner import Options, execute
     from toys import QUIET
+
+    from studyrun.runner import Options, execute
 
     outcome = execute(blocked, lab.registry, lab.store, lab.out / "toy", Options(progress=QUIET))
     assert calls() == []
@@ -267,7 +290,7 @@ def test_a_damaged_table_is_found_reported_and_made_again(lab, calls, step):
 
 
 def test_damage_that_a_step_meets_in_its_input_is_repaired_on_the_way(lab, calls, monkeypatch):
-    """Damage that appears after the input was looked at: the step fails, is repaired, and retried."""
+    """Damage that appears after the input was looked at: it is repaired, and the step retried."""
     lab.run()
     import sys
 
@@ -368,7 +391,9 @@ def interrupt():
 def test_a_run_that_cannot_be_written_says_where_and_what_to_do(lab):
     lab.out.parent.mkdir(parents=True, exist_ok=True)
     lab.out.write_text("a file where the folder should be")
-    with pytest.raises(StudyError, match=r"cannot write to .*outputs.*choose another folder with --out"):
+    with pytest.raises(
+        StudyError, match=r"cannot write to .*outputs.*choose another folder with --out"
+    ):
         lab.run()
 
 
@@ -385,4 +410,4 @@ def test_where_links_are_not_allowed_latest_is_a_file(lab, monkeypatch):
     assert latest.read_text() == f"{outcome.folder.name}\n"
     assert resolve(latest) == outcome.folder
     assert set(lab.actions().values()) == {"reuse"}
-    assert os.stat(outcome.folder / "tables" / "sums.parquet").st_nlink == 1
+    assert (outcome.folder / "tables" / "sums.parquet").stat().st_nlink == 1

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from strategies import frames, json_objects
+from toys import contents as all_bytes
+
 from studyrun import Result, contents
 from studyrun.artifacts import Manifest
 from studyrun.errors import ArtifactDamaged, StoreBusy, StudyError
 from studyrun.store import Store
-from toys import contents as all_bytes
 
 KEY = "ab" * 32
 OTHER = "cd" * 32
@@ -64,7 +65,13 @@ def test_tensors_come_back_bit_for_bit(tmp_path_factory, values, dtype):
 
 def test_tensors_that_share_memory_or_are_views_come_back(store):
     base = torch.arange(12.0).reshape(3, 4)
-    tensors = {"base": base, "again": base, "turned": base.T, "row": base[1], "grad": base.requires_grad_()}
+    tensors = {
+        "base": base,
+        "again": base,
+        "turned": base.T,
+        "row": base[1],
+        "grad": base.requires_grad_(),
+    }
     stored = put(store, Result(tensors=tensors)).tensors()
     assert all(torch.equal(stored[name], tensors[name]) for name in tensors)
 
@@ -151,7 +158,9 @@ def test_what_is_damaged_is_moved_aside_and_never_deleted(store):
 def test_damage_that_another_process_has_repaired_meanwhile_is_no_damage(store):
     artifact = put(store, full_result())
     (artifact.folder / "table.parquet").chmod(0o644)
-    (artifact.folder / "table.parquet").write_bytes(b"x" * artifact.manifest.files["table.parquet"].size)
+    (artifact.folder / "table.parquet").write_bytes(
+        b"x" * artifact.manifest.files["table.parquet"].size
+    )
     with store.lock(KEY):
         store.quarantine(KEY)
         store.put(Manifest(KEY, "thing", "maker 1", {}, {}), full_result())
@@ -222,7 +231,9 @@ def test_a_failed_write_leaves_the_store_as_it_was(store, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(contents, "write", refuse)
-    with pytest.raises(StudyError, match=r"cannot write to .*store: No space left.*free some space"):
+    with pytest.raises(
+        StudyError, match=r"cannot write to .*store: No space left.*free some space"
+    ):
         put(store, full_result())
     assert store.state(KEY) == "absent"
     assert list((store.folder / "tmp").iterdir()) == []

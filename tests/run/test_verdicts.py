@@ -6,12 +6,18 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from studyrun.errors import StudyError
 from studyrun.study import Hypothesis
 from studyrun.verdicts import judge
 
 TABLE = pl.DataFrame(
-    {"rank": [1, 2, 3], "n_active": [30, 25, 50], "mean_abs_diff": [0.2, 0.05, 0.3], "gap": [1.0, None, 2.0]}
+    {
+        "rank": [1, 2, 3],
+        "n_active": [30, 25, 50],
+        "mean_abs_diff": [0.2, 0.05, 0.3],
+        "gap": [1.0, None, 2.0],
+    }
 )
 FRAMES = {"ablation": TABLE, "empty": TABLE.clear()}
 
@@ -23,32 +29,55 @@ def verdict(expect, given_=None, frames=FRAMES):
 @pytest.mark.parametrize(
     ("given_", "expect", "outcome", "reason", "evidence"),
     [
-        (None, "SELECT min(n_active) >= 20 FROM ablation", "supported", "expect is true", "25 >= 20"),
+        (
+            None,
+            "SELECT min(n_active) >= 20 FROM ablation",
+            "supported",
+            "expect is true",
+            "25 >= 20",
+        ),
         (None, "SELECT min(n_active) > 25 FROM ablation", "refuted", "expect is false", "25 > 25"),
         (
             "SELECT min(n_active) >= 20 FROM ablation",
             "SELECT avg(CAST(mean_abs_diff > 0.1 AS INT)) >= 0.7 FROM ablation",
-            "refuted", "expect is false", "0.667 >= 0.7",
+            "refuted",
+            "expect is false",
+            "0.667 >= 0.7",
         ),
         (
-            "SELECT min(n_active) >= 60 FROM ablation", "SELECT 1 = 1",
-            "inconclusive", "given is false", "25 >= 60",
+            "SELECT min(n_active) >= 60 FROM ablation",
+            "SELECT 1 = 1",
+            "inconclusive",
+            "given is false",
+            "25 >= 60",
         ),
         (
-            "SELECT min(n_active) >= 20 FROM empty", "SELECT 1 = 1",
-            "inconclusive", "given is null: there was nothing to compare", "no value >= 20",
+            "SELECT min(n_active) >= 20 FROM empty",
+            "SELECT 1 = 1",
+            "inconclusive",
+            "given is null: there was nothing to compare",
+            "no value >= 20",
         ),
         (
-            "SELECT n_active > 1 FROM ablation WHERE rank = 9", "SELECT 1 = 1",
-            "inconclusive", "given found no row", "",
+            "SELECT n_active > 1 FROM ablation WHERE rank = 9",
+            "SELECT 1 = 1",
+            "inconclusive",
+            "given found no row",
+            "",
         ),
         (
-            None, "SELECT avg(mean_abs_diff) > 0 FROM empty",
-            "inconclusive", "expect is null: there was nothing to compare", "no value > 0",
+            None,
+            "SELECT avg(mean_abs_diff) > 0 FROM empty",
+            "inconclusive",
+            "expect is null: there was nothing to compare",
+            "no value > 0",
         ),
         (
-            None, "SELECT min(n_active) >= 20 AND max(rank) < 3 FROM ablation",
-            "refuted", "expect is false", "25 >= 20 and 3 < 3",
+            None,
+            "SELECT min(n_active) >= 20 AND max(rank) < 3 FROM ablation",
+            "refuted",
+            "expect is false",
+            "25 >= 20 and 3 < 3",
         ),
         (None, "SELECT max(rank) BETWEEN 1 AND 5 FROM ablation", "supported", "expect is true", ""),
         (None, "SELECT NOT max(rank) > 5 FROM ablation", "supported", "expect is true", ""),
@@ -90,7 +119,7 @@ def test_what_is_no_yes_or_no_question_is_an_error_that_names_the_hypothesis(sql
 
 
 def test_an_error_in_given_is_said_to_be_there():
-    with pytest.raises(StudyError, match="hypothesis 'h': given: .*nope"):
+    with pytest.raises(StudyError, match=r"hypothesis 'h': given: .*nope"):
         verdict("SELECT 1 = 1", "SELECT nope > 1 FROM ablation")
 
 
@@ -117,7 +146,12 @@ def test_nan_in_a_column_that_is_not_asked_about_does_not_matter():
 
 
 SIGNS = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "=": operator.eq, "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "=": operator.eq,
+    "<>": operator.ne,
 }
 numbers = st.one_of(
     st.integers(-1000, 1000),
@@ -151,7 +185,9 @@ def test_digits_are_added_until_the_comparison_reads_right():
 
 def test_judging_is_pure():
     before = TABLE.clone()
-    assert verdict("SELECT max(rank) = 3 FROM ablation") == verdict("SELECT max(rank) = 3 FROM ablation")
+    assert verdict("SELECT max(rank) = 3 FROM ablation") == verdict(
+        "SELECT max(rank) = 3 FROM ablation"
+    )
     assert TABLE.equals(before)
 
 
@@ -159,7 +195,9 @@ def test_every_wrong_hypothesis_is_named_at_once(lab):
     from toys import changed
 
     document = changed("hypotheses.first", {"claim": "x", "expect": "SELECT nope > 1 FROM sums"})
-    document = changed("hypotheses.second", {"claim": "x", "expect": "SELECT total FROM sums"}, document)
+    document = changed(
+        "hypotheses.second", {"claim": "x", "expect": "SELECT total FROM sums"}, document
+    )
     (error,) = lab.run(document).errors
     assert "hypothesis 'first': expect: unable to find column" in str(error)
     assert "hypothesis 'second': expect: gave 4 rows" in str(error)
@@ -169,7 +207,13 @@ def test_the_step_stores_every_verdict_as_a_table_and_as_facts(lab):
     lab.run()
     artifact = lab.store.open(lab.keys()["verdicts"])
     assert artifact.table.columns == [
-        "hypothesis", "claim", "given", "expect", "verdict", "reason", "evidence",
+        "hypothesis",
+        "claim",
+        "given",
+        "expect",
+        "verdict",
+        "reason",
+        "evidence",
     ]
     assert artifact.table["verdict"].to_list() == ["supported"]
     assert artifact.meta["verdicts"][0] == artifact.table.row(0, named=True)

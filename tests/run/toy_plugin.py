@@ -1,7 +1,7 @@
 """A small plugin for the tests of the run room: seeded numbers, no torch, told what to do by hand.
 
-The environment slows it down or breaks it, because that must not change a key:
-TOY_PAUSE (seconds per step), TOY_FAIL (components that raise), TOY_LOG (a file with a line per call).
+The environment slows it down or breaks it, because that must not change a key: TOY_PAUSE
+(seconds per step), TOY_FAIL (components that raise), TOY_LOG (a file with a line per call).
 """
 
 from __future__ import annotations
@@ -150,15 +150,23 @@ def _component(kind, name, params, target, **more):
 def studyrun_components():
     return [
         _component(
-            "data", "toy-data", DataParams, "load_data",
-            makes="problems", digest=f"{__name__}:data_digest",
+            "data",
+            "toy-data",
+            DataParams,
+            "load_data",
+            makes="problems",
+            digest=f"{__name__}:data_digest",
         ),
         _component("step", "toy-draw", DrawParams, "draw", takes=("problems",), makes="draws"),
         _component("step", "toy-sum", SumParams, "add_up", takes=("draws",), makes="sums"),
-        _component("step", "toy-ask", NoParams, "ask_model", takes=("problems", "model"), makes="answers"),
+        _component(
+            "step", "toy-ask", NoParams, "ask_model", takes=("problems", "model"), makes="answers"
+        ),
         _component("step", "toy-report", NoParams, "report", takes=("study", "*"), makes="report"),
         _component("step", "toy-misbehave", NoParams, "misbehave", makes="nothing"),
         _component("concept", "even", EvenParams, "load_model"),
-        _component("model", "toy-model", ModelParams, "load_model", facts=f"{__name__}:model_facts"),
+        _component(
+            "model", "toy-model", ModelParams, "load_model", facts=f"{__name__}:model_facts"
+        ),
         _component("artifact", "sums", NoParams, "Sums"),
     ]

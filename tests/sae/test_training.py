@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from structured import structured
+from structured import low_rank, structured
 from studyrun_sae import metrics
 from studyrun_sae.adam import Adam
 from studyrun_sae.initial import geometric_median, initial_sae, input_scale
@@ -203,11 +203,11 @@ def test_same_seed_same_bytes_and_another_seed_other_ones():
 
 @pytest.mark.parametrize("architecture", ["topk", "abstopk"])
 def test_the_number_of_threads_does_not_change_a_bit(architecture):
-    x, _ = planted(n=1500, d_in=64)
-    params = SaeTrain(d_sae=600, k=8, epochs=2, architecture=architecture, bias_init="median")
+    x, _ = planted(n=600, d_in=64)
+    params = SaeTrain(d_sae=600, k=8, epochs=1, architecture=architecture, bias_init="median")
     before, weights = torch.get_num_threads(), []
     try:
-        for threads in (1, 2, 3):
+        for threads in (1, 2):
             torch.set_num_threads(threads)
             weights.append(trained(x, params).sae.weights)
     finally:
@@ -225,30 +225,29 @@ def test_history_speaks_of_the_training_rows():
 
 
 def test_planted_directions_are_found():
-    """2 of 24 directions per row in 16 dimensions: each has a feature that points along it."""
-    x, W = planted(n=4000)
+    """2 of 24 directions per row in 16 dimensions: most have a feature that points along them."""
+    x, W = planted()
     sae = trained(x, SaeTrain(d_sae=32, k=4, epochs=40, batch_size=128)).sae
-    assert metrics.explained_variance(x, sae.reconstruct(x)) > 0.98
+    assert metrics.explained_variance(x, sae.reconstruct(x)) > 0.95
     best = (W @ sae.W_dec.T).max(1).values
-    assert float((best > 0.95).double().mean()) > 0.9
+    assert float((best > 0.9).double().mean()) > 0.8
 
 
-def test_a_good_sae_of_correlated_data_leaves_few_features_dead():
-    """600 directions, some far more frequent, in topics: held-out quality with the defaults."""
-    x = structured(n=3000)
-    sae = trained(x[:2400], SaeTrain(epochs=30)).sae
-    held_out = x[2400:]
+def test_correlated_data_is_explained_with_few_dead_features():
+    """600 directions in topics, some far more frequent: held-out quality of the defaults."""
+    x = structured(n=2500)
+    sae = trained(x[:2000], SaeTrain(epochs=20)).sae
+    held_out = x[2000:]
     assert metrics.explained_variance(held_out, sae.reconstruct(held_out)) > 0.75
     assert metrics.n_dead((sae.encode(x) != 0).sum(0)) <= 5
 
 
 def test_dead_features_are_revived():
-    """Many times more features than the data has directions: without the term most stay dead."""
-    x, _ = planted(n=1500, directions=6, active=1)
-    x = x @ torch.diag(torch.logspace(0, -3, 16))
-    dead = {}
-    for weight in (0.0, 1 / 32):
-        params = SaeTrain(d_sae=256, k=2, epochs=40, batch_size=128, aux_weight=weight)
+    """Data of few dimensions kill many features; the auxiliary term brings most of them back."""
+    x, dead = low_rank(n=1500), {}
+    for weight in (0.0, SaeTrain().aux_weight):
+        params = SaeTrain(d_sae=256, k=16, epochs=60, batch_size=128, aux_weight=weight)
         z = trained(x, params).sae.encode(x)
         dead[weight] = metrics.n_dead((z != 0).sum(0))
-    assert dead[1 / 32] < dead[0.0]
+    assert dead[0.0] > 40
+    assert dead[SaeTrain().aux_weight] < dead[0.0] / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from studyrun import verdicts
@@ -196,3 +197,17 @@ hypotheses:
     given: SELECT count(*) > 0 FROM labels
     expect: SELECT avg(x) > 0.1 FROM effects
 """
+
+
+def mistakes(file: str) -> list[tuple[dict[str, str], str]]:
+    """The cases of a text file: ({"line6": text}, what is said)."""
+    cases, lines = [], {}
+    for row in (Path(__file__).parent / file).read_text(encoding="utf-8").splitlines():
+        number, bar, text = row.partition("|")
+        if row.startswith("-> "):
+            cases.append((lines, row.removeprefix("-> ")))
+            lines = {}
+        elif bar and number.isdigit():
+            name = f"line{number}"
+            lines[name] = f"{lines[name]}\n{text}" if name in lines else text
+    return cases

@@ -100,7 +100,9 @@ def test_no_view_can_be_broken_by_what_it_quotes(message, source, start, width, 
 def test_a_long_line_is_cut_around_the_caret(start, width):
     """Law: what the caret underlines is what stands at the column."""
     source = "".join(chr(97 + i % 26) for i in range(6000))
-    _, quoted, caret = as_text([Diagnostic(Place("f", 1, start + 1, source, width), "$", "m")]).split("\n")
+    _, quoted, caret = as_text(
+        [Diagnostic(Place("f", 1, start + 1, source, width), "$", "m")]
+    ).split("\n")
     assert len(quoted) < 100
     first, count = caret.index("^"), caret.count("^")
     assert quoted[first : first + count] == source[start : start + width][:count]

@@ -85,7 +85,11 @@ def test_a_value_keeps_the_file_it_came_from(tmp_path):
     ("files", "file", "expected"),
     [
         ({"a": "extends: b.yaml"}, "a", "1:10 $.extends: there is no file"),
-        ({"a": "extends: a.yaml"}, "a", "1:10 $.extends: studies extend each other: a.yaml -> a.yaml"),
+        (
+            {"a": "extends: a.yaml"},
+            "a",
+            "1:10 $.extends: studies extend each other: a.yaml -> a.yaml",
+        ),
         (
             {"a": "extends: b.yaml", "b": "extends: c.yaml", "c": "x: 1\nextends: b.yaml"},
             "c",
@@ -93,9 +97,17 @@ def test_a_value_keeps_the_file_it_came_from(tmp_path):
         ),
         ({"a": "extends: [b.yaml]"}, "a", "1:10 $.extends: expected the path of a study"),
         ({"a": "extends: b.yaml", "b": "x: [1"}, "b", "1:4 $.x[1]: this '[' is never closed"),
-        ({"a": "extends: b.yaml", "b": "- x"}, "b", "1:1 $: a study is a mapping of keys to values"),
+        (
+            {"a": "extends: b.yaml", "b": "- x"},
+            "b",
+            "1:1 $: a study is a mapping of keys to values",
+        ),
         ({"a": "extends: b.yaml", "b": ""}, "b", "1:1 $: the study is empty"),
-        ({"a": "extends: b.yaml", "b": "extends: no.yaml"}, "b", "1:10 $.extends: there is no file"),
+        (
+            {"a": "extends: b.yaml", "b": "extends: no.yaml"},
+            "b",
+            "1:10 $.extends: there is no file",
+        ),
         ({"a": "extends: .."}, "a", "1:10 $.extends: there is no file"),
     ],
 )
@@ -110,7 +122,9 @@ def test_a_missing_file_is_guessed(tmp_path):
 
 
 def test_faults_of_every_file_are_told_at_once_the_study_first(tmp_path):
-    draft = read_draft(write(tmp_path, a="extends: b.yaml\nx: .nan", b="y: .nan"), ["z=[", "w=.inf"])
+    draft = read_draft(
+        write(tmp_path, a="extends: b.yaml\nx: .nan", b="y: .nan"), ["z=[", "w=.inf"]
+    )
     files = [Path(fault.file).name for fault in draft.in_order(draft.faults[::-1])]
     assert files == ["a.yaml", "b.yaml", "--set", "--set"]
 
@@ -123,7 +137,10 @@ def test_faults_of_every_file_are_told_at_once_the_study_first(tmp_path):
         ("a..b=1", "--set:1:1 $: 'a..b' is no path; write it as in steps.sae.with.k"),
         (".".join("a" * 20) + "=1", "--set:1:33 $: a path has at most 16 parts"),
         ("extends=x", "--set:1:1 $: 'extends' can only be written in a file"),
-        ("steps.sea.with.k=1", "--set:1:7 $.steps: there is no 'sea' in steps; did you mean 'sae'?"),
+        (
+            "steps.sea.with.k=1",
+            "--set:1:7 $.steps: there is no 'sea' in steps; did you mean 'sae'?",
+        ),
         ("x.y=[1, 2", "--set:1:5 $.x.y[2]: this '[' is never closed, or a comma is missing"),
         ("x=!t a", "--set:1:3 $.x: the tag !t is not allowed"),
         ("x=1\x1b[31m", "--set:1:4 $: the character U+001B does not show"),
@@ -137,7 +154,14 @@ def test_faults_of_a_setting_point_into_the_argument(argument, expected):
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("x=1e3", 1000.0), ("x=no", "no"), ("x=", None), ("x='1'", "1"), ("x=a=b", "a=b"), ("x= 1", 1)],
+    [
+        ("x=1e3", 1000.0),
+        ("x=no", "no"),
+        ("x=", None),
+        ("x='1'", "1"),
+        ("x=a=b", "a=b"),
+        ("x= 1", 1),
+    ],
 )
 def test_a_setting_is_yaml(argument, value):
     assert read_draft(Source("s", "y: 1"), [argument]).root.plain()["x"] == value
@@ -180,7 +204,9 @@ def test_bytes_that_are_no_study(tmp_path, data, expected):
 
 def test_a_file_that_cannot_be_read(tmp_path):
     (line,) = lines(read_draft(tmp_path / "none.yaml"))
-    assert line == f"{tmp_path / 'none.yaml'}:1:1 $: cannot read the study: no such file or directory"
+    assert (
+        line == f"{tmp_path / 'none.yaml'}:1:1 $: cannot read the study: no such file or directory"
+    )
     (line,) = lines(read_draft(tmp_path))
     assert line.endswith("cannot read the study: is a directory")
 

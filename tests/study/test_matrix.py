@@ -27,7 +27,7 @@ def check(text: str):
     return check_study(Source("s", study_toys.STUDY + text), registry=REGISTRY)
 
 
-def lines(checked) -> list[str]:
+def lines_of(checked) -> list[str]:
     return [as_text([each]).split("\n")[0] for each in checked.diagnostics]
 
 
@@ -42,19 +42,21 @@ def test_every_cell_is_a_study_of_its_own():
 
 
 def test_an_axis_may_set_several_paths():
-    study = "matrix: {site: {paths: [steps.acts.with.layers, steps.acts.with.positions], values: [[0], [1]]}}"
-    cells = check(study).cells
+    paths = "[steps.acts.with.layers, steps.acts.with.positions]"
+    cells = check(f"matrix: {{site: {{paths: {paths}, values: [[0], [1]]}}}}").cells
     assert [cell.cell for cell in cells] == ["site=0", "site=1"]
     assert cells[1].steps[0].use.given == {"layers": [1], "positions": [1]}
 
 
 def test_a_value_merges_like_a_study_that_extends():
     cells = check("matrix: {steps.sae: [{with: {lr: 0.1}}, {with: {k: null, lr: 0.2}}]}")
-    assert lines(cells) == ["s:6:19 $.steps.sae.with: missing key 'k'"]
+    assert lines_of(cells) == ["s:6:19 $.steps.sae.with: missing key 'k'"]
 
 
 def test_the_axes_names_are_short_but_different():
-    cells, faults = matrix("  steps.a.with.k: [1]\n  steps.b.with.k: [2]\n  steps.a.with.lr: [1e-3]")
+    cells, faults = matrix(
+        "  steps.a.with.k: [1]\n  steps.b.with.k: [2]\n  steps.a.with.lr: [1e-3]"
+    )
     assert (faults, [cell.name for cell in cells]) == ([], ["a.k=1,b.k=2,lr=0.001"])
 
 
@@ -95,47 +97,30 @@ def test_every_combination_is_one_cell_with_a_name_of_its_own(axes):
     assert all(re.fullmatch(r"[A-Za-z0-9_.,=+-]{1,200}", name) for name in names)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("[1]", "s:16:9 $.matrix: expected a mapping, got a list"),
-        ("{}", "s:16:9 $.matrix: must have at least 1 entry"),
-        ("{seed: []}", "s:16:16 $.matrix.seed: must have at least 1 item(s)"),
-        ("{seed: 3}", "s:16:16 $.matrix.seed: expected a list or a mapping, got the number 3"),
-        ("{l: {path: [seed], values: [1]}}", "s:16:14 $.matrix.l: unknown key 'path'; did you mean 'paths'?"),
-        ("{l: {paths: seed, values: [1]}}", "s:16:21 $.matrix.l.paths: expected a list of texts, got text 'seed'; write [seed]"),
-        ("{seed: [1, 2, 1]}", "s:16:23 $.matrix: this value is already in the axis"),
-        ("{study: [a, b]}", "s:16:10 $.matrix: 'study' is the same in every cell"),
-        ("{runtime.dtype: [float32]}", "s:16:10 $.matrix: 'runtime' is the same in every cell"),
-        ("{steps.sea.with.k: [1]}", "s:16:16 $.steps: there is no 'sea' in steps; did you mean 'sae'?"),
-        ("{steps..k: [1]}", "s:16:10 $: 'steps..k' is no path; write it as in steps.sae.with.k"),
-        ("{seed: [1, 2], s: {paths: [seed], values: [3]}}", "s:16:36 $.matrix: 'seed' is set twice"),
-        ("{seed: [0, -1]}", "s:16:20 $.seed: must be at least 0, not -1"),
-        ("{steps.sae.with.k: [4, x]}", "s:16:32 $.steps.sae.with.k: expected a whole number, got text 'x'"),
-        ("{steps.acts.with.layers: [[1], [9]]}", "s:16:41 $.steps.acts.with.layers[0]: the model has no layer 9"),
-        ("{seed: [.nan]}", "s:16:17 $.matrix.seed[0]: no value of a study can be infinite or not a number"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_an_axis(text, expected):
-    (line,) = lines(check(f"matrix: {text}\n"))
-    assert line == expected
+@pytest.mark.parametrize(("lines", "expected"), study_toys.mistakes("matrix_mistakes.txt"))
+def test_what_cannot_be_an_axis(lines, expected):
+    assert lines_of(check(lines["line16"])) == [f"s:{expected}"]
 
 
 def test_a_matrix_is_bounded():
-    (line,) = lines(check(f"matrix: {{seed: {list(range(100))}, steps.sae.with.k: [1, 2, 3, 4, 5, 6]}}"))
+    (line,) = lines_of(
+        check(f"matrix: {{seed: {list(range(100))}, steps.sae.with.k: [1, 2, 3, 4, 5, 6]}}")
+    )
     assert line == f"s:16:1 $.matrix: the matrix has more than {MAX_CELLS} cells"
 
 
 def test_a_fault_that_all_cells_share_is_told_once():
     broken = study_toys.STUDY.replace("n: 20", "n: 0") + "matrix: {seed: [0, 1, 2]}"
-    assert lines(check_study(Source("s", broken), registry=REGISTRY)) == [
+    assert lines_of(check_study(Source("s", broken), registry=REGISTRY)) == [
         "s:3:32 $.data.with.n: must be at least 1, not 0"
     ]
 
 
 def test_a_broken_matrix_hides_no_other_fault():
     broken = study_toys.STUDY.replace("n: 20", "n: 0") + "matrix: {seed: 3}"
-    assert [line.split()[1] for line in lines(check_study(Source("s", broken), registry=REGISTRY))] == [
+    assert [
+        line.split()[1] for line in lines_of(check_study(Source("s", broken), registry=REGISTRY))
+    ] == [
         "$.data.with.n:",
         "$.matrix.seed:",
     ]
@@ -143,6 +128,8 @@ def test_a_broken_matrix_hides_no_other_fault():
 
 def test_a_matrix_may_fill_in_what_the_study_leaves_out():
     without = study_toys.STUDY.replace(", with: {k: 4}", "")
-    checked = check_study(Source("s", without + "matrix: {steps.sae.with.k: [1, 2]}"), registry=REGISTRY)
-    assert lines(checked) == []
+    checked = check_study(
+        Source("s", without + "matrix: {steps.sae.with.k: [1, 2]}"), registry=REGISTRY
+    )
+    assert lines_of(checked) == []
     assert len(checked.cells) == 2

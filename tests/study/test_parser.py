@@ -18,7 +18,9 @@ LOADERS = [yaml.CLoader, yaml.Loader]
 
 
 def faults(text: str, loader=yaml.CLoader) -> list[str]:
-    return [as_text([fault]).split("\n")[0] for fault in parse(Source("f", text), loader=loader).faults]
+    return [
+        as_text([fault]).split("\n")[0] for fault in parse(Source("f", text), loader=loader).faults
+    ]
 
 
 def exact(value) -> str:
@@ -74,7 +76,9 @@ def test_a_broken_document_ends_with_a_place(written, data):
     """Law: whatever is cut out of or put into a document, reading it ends normally."""
     at = data.draw(st.integers(0, len(written.text)))
     until = data.draw(st.integers(at, min(at + 5, len(written.text))))
-    put = data.draw(st.sampled_from(["", "'", '"', "[", "{", "}", "\t", ": ", "*x", "&x ", "!t ", "|"]))
+    put = data.draw(
+        st.sampled_from(["", "'", '"', "[", "{", "}", "\t", ": ", "*x", "&x ", "!t ", "|"])
+    )
     for loader in LOADERS:
         parsed = parse(Source("f", written.text[:at] + put + written.text[until:]), loader=loader)
         assert parsed.root is not None or parsed.faults or not written.text.strip()
@@ -133,7 +137,9 @@ def test_an_unfinished_document_keeps_the_faults_before_it():
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-@pytest.mark.parametrize("text", ["[" * 2000, "{a: " * 2000, "\n".join("  " * i + "a:" for i in range(500))])
+@pytest.mark.parametrize(
+    "text", ["[" * 2000, "{a: " * 2000, "\n".join("  " * i + "a:" for i in range(500))]
+)
 def test_deep_nesting_is_bounded(text, loader):
     (fault,) = faults(text, loader)
     assert f"nested deeper than {MAX_DEPTH} levels" in fault

@@ -41,7 +41,7 @@ TEXTS = [
     "no", "yes", "on", "off", "y", "N", "nULL", "tRUE", "nan", "inf", "Infinity", "NaN", "None",
     "1:30", "190:20:30", "2026-11-22", "2026-11-22 10:00:00", "1_000", "0b11", "0o8", "0o", "0x",
     "0xG", "-0x1", "+0o7", "0X1", "0O7", ".", "-", "+", "e3", ".e3", "1e", "1e+", "1.2.3", "-.nan",
-    "+.nan", "--1", "1 2", "=", "<<", "½", "٣", "１",
+    "+.nan", "--1", "1 2", "=", "<<", "½", "٣", "²",
 ]  # fmt: skip
 NO_NUMBERS = [
     ".inf", "-.inf", "+.Inf", ".INF", ".nan", ".NaN", ".NAN", "1e999", "-1e999", "1" * 400 + ".0",
@@ -80,7 +80,7 @@ def test_everything_else_is_text(text):
 
 @pytest.mark.parametrize("text", NO_NUMBERS, ids=lambda text: text[:20])
 def test_numbers_that_json_or_64_bits_cannot_hold_are_refused(text):
-    with pytest.raises(ValueError, match="64 bits|float|infinite"):
+    with pytest.raises(ValueError, match=r"64 bits|float|infinite"):
         resolve(text)
 
 

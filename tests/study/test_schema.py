@@ -64,7 +64,9 @@ def agree(schema, document) -> bool:
     found = []
     for dialect in (Draft7Validator, Draft202012Validator):
         errors = dialect(schema).iter_errors(document)
-        found.append(sorted((e.validator, list(map(str, e.absolute_path)), e.message) for e in errors))
+        found.append(
+            sorted((e.validator, list(map(str, e.absolute_path)), e.message) for e in errors)
+        )
     assert found[0] == found[1]
     return not found[0]
 
@@ -77,7 +79,14 @@ def test_both_dialects_say_the_same(study, seed):
     agree(TOYS, mutated(mutated(study, seed), seed + 1))
 
 
-@given(st.recursive(study_scalars, lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted(TOYS["properties"])), inner)))
+@given(
+    st.recursive(
+        study_scalars,
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.sampled_from(sorted(TOYS["properties"])), inner)
+        ),
+    )
+)
 def test_both_dialects_say_the_same_of_anything(document):
     agree(TOYS, document)
 

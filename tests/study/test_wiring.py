@@ -22,7 +22,14 @@ TYPES = {
     "name": ("codes", "problems"),
     "tell": ("*",),
 }
-MAKES = {"read": "acts", "fit": "sae", "code": "codes", "edit": "effects", "name": "labels", "tell": "report"}
+MAKES = {
+    "read": "acts",
+    "fit": "sae",
+    "code": "codes",
+    "edit": "effects",
+    "name": "labels",
+    "tell": "report",
+}
 
 
 def slots(*words: str) -> list[Slot]:
@@ -53,7 +60,12 @@ def test_one_candidate_is_taken():
 
 def test_of_a_chain_the_nearest_is_taken():
     """A step that makes what it took (a filter) stands between."""
-    chain = [Slot("a", (), "x"), Slot("b", ("x",), "x"), Slot("c", ("x",), "x"), Slot("d", ("x",), "y")]
+    chain = [
+        Slot("a", (), "x"),
+        Slot("b", ("x",), "x"),
+        Slot("c", ("x",), "x"),
+        Slot("d", ("x",), "y"),
+    ]
     links, faults = link(chain)
     assert faults == []
     assert [dict(each.inputs) for each in links] == [{}, {"x": "a"}, {"x": "b"}, {"x": "c"}]
@@ -100,7 +112,10 @@ def test_needs_pull_a_later_step_forward():
         ),
         (["read", "fit<raed"], ["steps.fit.needs.0: there is no step 'raed'"]),
         (["read<read"], ["steps.read.needs.0: step 'read' needs itself"]),
-        (["a=tell<b", "b=tell<c", "c=tell<a"], ["steps.c.needs.0: steps need each other: a -> b -> c -> a"]),
+        (
+            ["a=tell<b", "b=tell<c", "c=tell<a"],
+            ["steps.c.needs.0: steps need each other: a -> b -> c -> a"],
+        ),
     ],
 )
 def test_what_cannot_be_linked(words, expected):
@@ -109,7 +124,9 @@ def test_what_cannot_be_linked(words, expected):
 
 def test_without_data_the_fault_names_the_section():
     _, faults = link(slots("read")[1:])
-    assert [f.message for f in faults] == ["'read' takes the problems, and the study has no 'data' section"]
+    assert [f.message for f in faults] == [
+        "'read' takes the problems, and the study has no 'data' section"
+    ]
 
 
 def test_an_unknown_component_makes_whatever_is_missing():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from studyrun import Concept, Evidence
-from studyrun.testing import check_law, laws_of
+from studyrun.testing import check_law, laws_of, run_study, tiny_study
 from studyrun_parity.classifier import lift_ranked
 from studyrun_parity.concept import parity
 from studyrun_parity.intervention import clamp
@@ -60,6 +60,22 @@ def test_lift_ranked_asks_for_support():
 def test_lift_ranked_asks_for_lift():
     labels, _ = _classified(LiftRanked(min_support=3, min_lift=2.5))
     assert labels == {7: "general", 8: "general", 9: "insufficient"}
+
+
+STEPS = """
+labels: {use: classify, with: {concepts: [parity], classifier: {use: lift-ranked, with: LIFT}}}
+clamped: {use: clamp, with: {value: 3.0, features: {top: 4}}}
+"""
+
+
+def test_a_study_can_use_all_three(tmp_path):
+    steps = STEPS.replace("LIFT", "{min_support: 1, min_lift: 1.0}")
+    run = run_study(tiny_study(tmp_path, steps), tmp_path, modules=["studyrun_parity"])
+    labels, clamped = run["labels"].table, run["clamped"].table
+    assert set(labels["label"]) <= {"answer is even", "general", "insufficient"}
+    assert "answer is even" in labels["label"]
+    assert clamped.height == 4
+    assert clamped["mean_abs_diff"].min() > 0
 
 
 def _holds(concept: Concept) -> list[bool]:

@@ -1,0 +1,108 @@
+"""Values as they are written in a report: numbers in few digits, strings made harmless."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import Any
+
+__all__ = ["NOTHING", "counted", "harmless", "interval", "number", "plain", "probability", "share"]
+
+NOTHING = "\N{EN DASH}"
+"""Stands where there is no value."""
+UNDEFINED = "undefined"
+LONGEST = 400
+"""Characters of a string that are shown."""
+NO_BREAK = "\N{NO-BREAK SPACE}"
+INVISIBLE = frozenset(
+    "\N{ARABIC LETTER MARK}\N{ZERO WIDTH SPACE}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}"
+    "\N{LEFT-TO-RIGHT EMBEDDING}\N{RIGHT-TO-LEFT EMBEDDING}\N{POP DIRECTIONAL FORMATTING}"
+    "\N{LEFT-TO-RIGHT OVERRIDE}\N{RIGHT-TO-LEFT OVERRIDE}\N{WORD JOINER}"
+    "\N{LEFT-TO-RIGHT ISOLATE}\N{RIGHT-TO-LEFT ISOLATE}\N{FIRST STRONG ISOLATE}"
+    "\N{POP DIRECTIONAL ISOLATE}\N{ZERO WIDTH NO-BREAK SPACE}\N{LINE SEPARATOR}"
+    "\N{PARAGRAPH SEPARATOR}"
+)
+"""Characters that reorder or hide what stands around them."""
+
+
+def harmless(text: str, longest: int = LONGEST) -> str:
+    """The text in one line, at most `longest` characters, every hidden character made visible.
+
+    Control characters, direction marks and the like appear as `<U+202E>`; line breaks and tabs
+    as spaces. What is cut off is counted.
+    """
+    cut = text[:longest]
+    seen = "".join(map(_visible, cut))
+    if len(text) > longest:
+        return f"{seen.rstrip()} ... ({len(text)} characters in all)"
+    return seen.strip()
+
+
+def _visible(character: str) -> str:
+    if character in "\n\r\t":
+        return " "
+    hidden = unicodedata.category(character) in ("Cc", "Cs") or character in INVISIBLE
+    return f"<U+{ord(character):04X}>" if hidden else character
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, more for whole parts: 1495, 0.873, 3.6e-05."""
+    if value is None:
+        return NOTHING
+    if not math.isfinite(value):
+        return UNDEFINED
+    size = abs(value)
+    if size >= 1000 or value == 0:
+        return f"{value:.0f}"
+    if size < 0.001:
+        return f"{value:.1e}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage with one decimal, two digits below one percent: 24.1 %, 0.36 %."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    percent = 100 * value
+    if 0 < abs(percent) < 1:
+        written = f"{percent:.2f}" if abs(percent) >= 0.1 else f"{percent:.1g}"
+    else:
+        written = f"{percent:.0f}" if percent in (0, 100) else f"{percent:.1f}"
+    return f"{written}{NO_BREAK}%"
+
+
+def probability(value: float | None) -> str:
+    """A p- or q-value: 0.043, 2.1e-11, and below 1e-300 no more than that."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    if value < 1e-300:
+        return "below 1e-300"
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+
+
+def counted(value: int | None) -> str:
+    """A count, all its digits."""
+    return NOTHING if value is None else str(value)
+
+
+def interval(low: float | None, high: float | None, write: Any = number) -> str:
+    """`0.09 to 0.11`."""
+    if low is None or high is None:
+        return NOTHING
+    return f"{write(low)} to {write(high)}"
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON: no NaN, no infinity, harmless strings."""
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            return value if math.isfinite(value) else None
+        case str():
+            return harmless(value)
+        case list() | tuple():
+            return [plain(each) for each in value]
+        case dict():
+            return {harmless(str(name)): plain(each) for name, each in value.items()}
+    return harmless(str(value))

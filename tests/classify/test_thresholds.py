@@ -1,0 +1,71 @@
+import numpy as np
+import polars as pl
+import pytest
+from planted import World
+from studyrun_classify.params import ThresholdParams
+from studyrun_classify.thresholds import SCHEMA, classify
+
+
+@pytest.fixture
+def world():
+    world = World(1000)
+    for name in ("uses +", "uses *"):
+        world.concept(name, 0.5)
+    world.concept("contains 12", 0.2, "value")
+    world.concept("* then +", 0.2, "pattern")
+    return world
+
+
+def label(world, feature, **params):
+    found = classify(world.evidence(), ThresholdParams(**params)).labels
+    return found.row(by_predicate=pl.col("feature") == feature, named=True)
+
+
+def where(world, *having, without=()):
+    holds = np.ones(world.n_problems, dtype=bool)
+    for name in having:
+        holds &= world.columns[name]
+    for name in without:
+        holds &= ~world.columns[name]
+    return np.flatnonzero(holds)
+
+
+def test_one_operation_with_the_others_rare_is_the_label(world):
+    only_times = where(world, "uses *", without=["uses +"])
+    world.feature(only_times[:50])
+    found = label(world, 0)
+    assert (found["label"], found["kind"], found["verdict"]) == ("uses *", "operation", "untested")
+    assert (found["n"], found["n_with"], found["rate"]) == (50, 50, 1.0)
+
+
+def test_an_operation_and_a_value_are_a_combination(world):
+    world.feature(where(world, "uses *", "contains 12", without=["uses +"])[:30])
+    found = label(world, 0)
+    assert (found["label"], found["kind"]) == ("uses * and contains 12", "combination")
+    assert found["published_type"] == "highly-specialized"
+
+
+def test_ties_are_kept_unless_asked_otherwise(world):
+    world.feature(where(world, "uses *", "uses +", without=["contains 12"])[:40])
+    assert label(world, 0)["label"] == "general"
+    assert label(world, 0, ties="drop")["label"] == "uses +"
+
+
+def test_only_the_top_problems_count(world):
+    times = where(world, "uses *", without=["uses +", "contains 12"])[:20]
+    others = where(world, "uses +", without=["uses *", "contains 12"])[:80]
+    world.feature(np.concatenate([times, others]), np.r_[np.full(20, 9.0), np.full(80, 1.0)])
+    assert label(world, 0, top=20)["label"] == "uses *"
+    assert label(world, 0, top=100)["label"] == "uses +"
+
+
+def test_a_feature_that_is_never_active_is_insufficient(world):
+    world.feature(np.array([], dtype=int))
+    assert label(world, 0)["label"] == "insufficient"
+
+
+def test_patterns_are_not_looked_at_and_the_schema_is_as_stated(world):
+    world.feature(where(world, "* then +"))
+    found = classify(world.evidence(), ThresholdParams())
+    assert set(found.associations["kind"]) == {"operation", "value"}
+    assert found.labels.schema == SCHEMA

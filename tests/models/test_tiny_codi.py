@@ -1,0 +1,135 @@
+"""The embedded model keeps what its card promises, and its answers need its thoughts."""
+
+import re
+
+import pytest
+import torch
+from studyrun_data.generator import generate
+from studyrun_models import CodiParams
+from studyrun_models.codi import load
+from tiny_models import PlainContext
+
+N = 200
+CONTROLS = ("hidden", "another problem's", "zeroed", "none")
+STEPS_TOKENS = 60
+
+
+@pytest.fixture(scope="module")
+def problems():
+    """Given numbers that occur in training under no story."""
+    return generate(N, 1_000_003, held_out=True)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load(CodiParams(), PlainContext())
+
+
+def read_and_think(model, ids, fed=None):
+    """The question and all thoughts, fed their own projections or `fed` (thought by thought)."""
+    reading, own = model.read(ids), []
+    for number in range(model.thoughts):
+        own.append(model.project(reading.hidden))
+        model.think(reading, own[-1] if fed is None else fed[number])
+    return reading, own
+
+
+@torch.inference_mode()
+def answers_of(model, problems):
+    """Answers by condition; padding is masked, so one batch holds all problems."""
+    ids = model.encode([problem.question for problem in problems])
+    reading, own = read_and_think(model, ids)
+    found = {"own": model.speak(reading)}
+    reading, _ = read_and_think(model, ids)
+    reading.hide(slice(-model.thoughts, None))
+    found["hidden"] = model.speak(reading)
+    reading, _ = read_and_think(model, ids, [fed.roll(1, 0) for fed in own])
+    found["another problem's"] = model.speak(reading)
+    reading, _ = read_and_think(model, ids, [torch.zeros_like(fed) for fed in own])
+    found["zeroed"] = model.speak(reading)
+    found["none"] = model.speak(model.read(ids))
+    found["written"] = written(model, ids)
+    return found
+
+
+def written(model, ids):
+    """The answer after steps that the model writes as text: the last number of all."""
+    reading = model.stack.read([row[:-1] for row in ids])  # without <bot>
+    rows = model.stack.greedy(reading, {model.eos}, STEPS_TOKENS)
+    texts = [model.vocabulary.decode(row) for row in rows]
+    return [(re.findall(r"\d+", text) or [""])[-1] for text in texts]
+
+
+@pytest.fixture(scope="module")
+def right(model, problems):
+    """By condition, which problems are answered right."""
+    true = [str(problem.answer) for problem in problems]
+    return {
+        name: torch.tensor([a == b for a, b in zip(given, true, strict=True)]).double()
+        for name, given in answers_of(model, problems).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def n_steps(problems):
+    return torch.tensor([len(problem.steps) for problem in problems])
+
+
+def test_it_answers_with_its_thoughts(right, n_steps):
+    assert right["own"].mean() >= 0.85
+    assert [right["own"][n_steps == n].mean() >= 0.75 for n in (1, 2, 3, 4)] == [True] * 4
+
+
+def test_it_answers_after_written_steps(right):
+    assert right["written"].mean() >= 0.85
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_with_several_steps_it_cannot_answer_without_its_own_thoughts(right, n_steps, control):
+    several = n_steps >= 2
+    assert right["own"][several].mean() - right[control][several].mean() >= 0.5
+
+
+def test_the_contract_answers_as_the_passes_do(model, problems, right):
+    given = model.answers([problem.question for problem in problems], PlainContext())
+    hits = [text == str(problem.answer) for text, problem in zip(given, problems, strict=True)]
+    assert torch.tensor(hits).double().mean() == right["own"].mean()
+
+
+def test_bfloat16_is_within_two_points(problems, right):
+    half = load(CodiParams(), PlainContext(dtype=torch.bfloat16))
+    given = half.answers([problem.question for problem in problems], PlainContext())
+    hits = [text == str(problem.answer) for text, problem in zip(given, problems, strict=True)]
+    assert abs(torch.tensor(hits).double().mean() - right["own"].mean()) <= 0.02
+
+
+def test_a_linear_probe_at_layer_14_position_3_reads_the_second_result(model):
+    """Ridge regression; on problems of three and four steps it is an intermediate result."""
+    train = generate(1500, 5, steps=(3, 4), held_out=False)
+    test = generate(N, 6, steps=(3, 4), held_out=True)
+    x, x_test = (
+        model.activations([p.question for p in part], [14], [3], PlainContext())[:, 0, 0].double()
+        for part in (train, test)
+    )
+    y, y_test = (torch.tensor([p.steps[1].result for p in part]).double() for part in (train, test))
+    guess = (x_test - x.mean(0)) @ ridge(x - x.mean(0), y - y.mean(), 1e-3) + y.mean()
+    r2 = 1 - (y_test - guess).square().sum() / (y_test - y_test.mean()).square().sum()
+    assert r2 >= 0.9
+
+
+def ridge(x, y, strength):
+    """Weights; `strength` is relative to the mean variance of a dimension."""
+    gram = x.T @ x
+    return torch.linalg.solve(gram + strength * gram.trace() * torch.eye(len(gram)), x.T @ y)
+
+
+def test_activations_do_not_depend_on_the_batch(model, problems):
+    """Any problem alone and among others of all lengths, at the sites of the example study."""
+    some = [problem.question for problem in problems[:40]]
+    sites = ([0, 8, 14, 15], [0, 1, 3, 6])
+    mixed = model.activations(some, *sites, PlainContext())
+    alone = torch.cat([model.activations([q], *sites, PlainContext()) for q in some])
+    difference = ((mixed - alone).norm(dim=-1) / alone.norm(dim=-1)).max()
+    assert difference <= 1e-5
+    if torch.backends.mkl.is_available():
+        assert mixed.equal(alone)

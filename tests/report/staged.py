@@ -1,0 +1,163 @@
+"""Artifacts as a study would leave them: real problems and labels, planted features and effects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from shelf import Shelf, surroundings
+from studyrun_classify.classify import run as classify
+from studyrun_classify.params import ClassifyParams
+
+from studyrun import Artifact, Inputs, Result
+from studyrun.verdicts import run as judge
+
+HYPOTHESES = {
+    "general-features-matter": {
+        "claim": "Ablating a top-10 feature moves the reconstruction by more than 0.1 on average.",
+        "given": "SELECT min(n_active) >= 20 FROM ablation WHERE rank <= 10",
+        "expect": "SELECT avg(CAST(mean_abs_diff > 0.1 AS INT)) >= 0.7 FROM ablation "
+        "WHERE rank <= 10",
+    },
+    "rare-features-specialise": {
+        "claim": "More of the rare features than of the frequent ones carry a label.",
+        "given": "SELECT count(*) >= 30 FROM labels WHERE rank > 400 AND verdict <> 'insufficient'",
+        "expect": "SELECT count(*) >= 10 FROM labels WHERE rank > 400 AND verdict = 'enriched'",
+    },
+    "the-sae-reconstructs": {
+        "claim": "On problems it never saw, the SAE explains more than 90 % of the variance.",
+        "expect": "SELECT min(explained_variance) > 0.9 FROM sae_quality",
+    },
+}
+STEPS = {
+    "activations": {"use": "extract", "version": "1", "with": {"layers": [14], "positions": [3]}},
+    "sae": {"use": "sae-train", "version": "1", "with": {"d_sae": 512, "k": 32, "lr": 0.004}},
+    "features": {"use": "sae-encode", "version": "1", "with": {}},
+    "labels": {"use": "classify", "version": "1",
+               "with": {"classifier": "enrichment", "ranks": ["1-20", "50-200", "400-512"]}},
+    "ablation": {"use": "ablate", "version": "1", "with": {"features": {"top": 10}}},
+    "swaps": {"use": "swap", "version": "1", "with": {"pairs": "auto"}},
+    "report": {"use": "report", "version": "1", "with": {"title": None}},
+}  # fmt: skip
+STUDY = {
+    "study": "layer14_pos3",
+    "about": "What do TopK SAE features encode at layer 14, position 3?",
+    "seed": 0,
+    "model": {"use": "codi", "version": "1", "with": {"checkpoint": "builtin:tiny-codi"}},
+    "data": {"use": "word-problems", "version": "1", "with": {"problems": 1200}},
+    "steps": STEPS,
+    "hypotheses": HYPOTHESES,
+    "runtime": {"dtype": "float32"},
+}
+
+
+def staged(folder: Path, d_sae: int = 512, n_problems: int = 1200) -> Inputs:
+    """What the report step of the example study is given."""
+    shelf = Shelf(folder)
+    steps = {"data": _problems(shelf, n_problems)}
+    steps["activations"] = shelf.put("activations", _activations(n_problems), "extract 1")
+    steps["sae"] = shelf.put("sae", _sae(d_sae), "sae-train 1")
+    acts = _acts(steps["data"].table, d_sae)
+    steps["features"] = shelf.put("feature-acts", acts, "sae-encode 1")
+    params = ClassifyParams(ranks=_ranges(d_sae))
+    given = Inputs({"problems": steps["data"], "feature-acts": steps["features"]})
+    steps["labels"] = shelf.put("labels", classify(params, given, surroundings()), "classify 1")
+    effects = _effects(steps["labels"].table)
+    steps["ablation"] = shelf.put("effects", effects, "ablate 1")
+    steps["swaps"] = shelf.put("effects", _no_swaps(), "swap 1")
+    verdicts = judge(None, Inputs({}, steps, STUDY), surroundings())
+    steps["verdicts"] = shelf.put("verdicts", verdicts, "verdicts 1")
+    return Inputs({}, steps, STUDY)
+
+
+def _ranges(d_sae: int) -> list[str]:
+    return ["1-20", "50-200", "400-512"] if d_sae == 512 else [f"1-{d_sae // 2}"]
+
+
+def _problems(shelf: Shelf, n: int) -> Artifact:
+    context = surroundings()
+    bound = context.bind(
+        "data", {"use": "word-problems", "with": {"problems": n, "validation": 0.7}}
+    )
+    return shelf.put("problems", bound.load()(bound.params, context), "word-problems 1")
+
+
+def _activations(n: int) -> Result:
+    return Result(tables={"table": pl.DataFrame({"problem": range(n)})}, meta={"layers": [14]})
+
+
+def _sae(d_sae: int) -> Result:
+    quality = pl.DataFrame({
+        "split": ["train", "validation"], "n": [360, 840], "fvu": [0.0312, 0.0524],
+        "explained_variance": [0.9688, 0.9476], "explained_variance_seed": [0.9691, 0.9481],
+        "l0": [32.0, 31.98], "dead": [12, 31], "dead_share": [12 / d_sae, 31 / d_sae],
+    })  # fmt: skip
+    meta = {"layer": 14, "position": 3, "d_sae": d_sae, "k": 32}
+    return Result(tables={"table": pl.DataFrame({"epoch": [1], "loss": [0.1]}), "quality": quality},
+                  meta=meta)  # fmt: skip
+
+
+def _acts(problems: pl.DataFrame, d_sae: int) -> Result:
+    """Every fourth feature follows an operation, some a value, the others nothing."""
+    rng, n = np.random.default_rng(0), problems.height
+    used = (
+        problems["steps"]
+        .list.eval(pl.element().struct.field("operators").list.join(""))
+        .list.join("")
+    )
+    numbers = problems["steps"].list.eval(pl.element().struct.field("operands").explode())
+    truths = [used.str.contains(o, literal=True).to_numpy() for o in "+-*/"]
+    truths += [numbers.list.contains(v).to_numpy() for v in (2.0, 3.0, 5.0, 10.0)]
+    truths += [used.str.contains(p, literal=True).to_numpy() for p in ("*+", "+*", "-/")]
+    rows = []
+    for feature in range(d_sae):
+        share = 1 / (1 + np.exp(0.022 * (feature * 512 / d_sae) - 4.2))
+        follows = truths[feature % len(truths)] if feature % 4 == 0 and feature % 8 else None
+        odds = np.ones(n) if follows is None else np.where(follows, 1.6, 0.15)
+        active = np.flatnonzero(rng.random(n) < np.clip(share * odds, 0, 1))
+        strength = rng.gamma(3.0, 0.6, size=len(active))
+        if follows is not None and feature < 40:
+            strength += 2.2 * follows[active]
+        rows.append((active, np.full(len(active), feature), strength))
+    problem, feature, activation = (np.concatenate(part) for part in zip(*rows, strict=True))
+    table = pl.DataFrame({
+        "problem": problem.astype(np.uint32), "feature": feature.astype(np.uint32),
+        "activation": activation.astype(np.float32),
+    }).sort("problem", "feature")  # fmt: skip
+    rows_table = problems.with_row_index("problem").select("problem", "id", "split")
+    meta = {"d_sae": d_sae, "layer": 14, "position": 3, "n": n}
+    return Result(tables={"table": table, "rows": rows_table}, meta=meta)
+
+
+def _effects(labels: pl.DataFrame) -> Result:
+    rng, top = np.random.default_rng(1), labels.head(10)
+    n = top.height
+    value = np.sort(rng.gamma(9.0, 0.012, size=n))[::-1]
+    table = top.select(
+        "feature", "rank", "label", "kind", n=pl.lit(840, pl.UInt32), n_active="n_active"
+    )
+    table = table.with_columns(
+        mean_abs_diff=pl.Series(value),
+        ci_low=pl.Series(value * 0.94), ci_high=pl.Series(value * 1.06),
+        max_abs_diff=pl.Series(value * 6.1), relative_l2_diff=pl.Series(value * 1.4),
+        control_n=pl.lit(20, pl.UInt32), control_mean=pl.lit(0.087),
+        control_ci_low=pl.lit(0.061), control_ci_high=pl.lit(0.118),
+        control_percentile=pl.Series((value > 0.087).astype(float) * 0.9),
+        random_mean=pl.Series(value * 0.99), answer_n=pl.lit(128, pl.UInt32),
+        answer_changed=pl.Series(rng.random(n) * 0.4),
+        answer_changed_ci_low=pl.Series(rng.random(n) * 0.1),
+        answer_changed_ci_high=pl.Series(0.4 + rng.random(n) * 0.2),
+        answer_control_changed=pl.Series(rng.random(n) * 0.1), answer_control_ci_low=pl.lit(0.0),
+        answer_control_ci_high=pl.lit(0.16),
+    )  # fmt: skip
+    return Result(tables={"table": table}, meta={"n": 840, "split": "validation"})
+
+
+def _no_swaps() -> Result:
+    table = pl.DataFrame(
+        schema={"feature": pl.UInt32, "feature_b": pl.UInt32, "mean_abs_diff": pl.Float64}
+    )
+    return Result(
+        tables={"table": table}, meta={"reason": "no two features carry different labels"}
+    )

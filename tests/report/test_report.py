@@ -1,0 +1,437 @@
+"""The step `report`: what a study leaves becomes one record, and two views of nothing else."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+from itertools import combinations
+
+import polars as pl
+import pytest
+from page import Page
+from shelf import Shelf
+from staged import STUDY, staged
+from studyrun_report.params import ReportParams
+from studyrun_report.report import run
+
+from studyrun import Inputs, Result
+
+SECTIONS = ["verdicts", "study", "quality", "distribution", "features", "effects", "limits",
+            "provenance"]  # fmt: skip
+VERDICT = ["hypothesis", "claim", "given", "expect", "verdict", "reason", "evidence"]
+NASTY = "<script>alert(1)</script> | **bold** `x` =1+1 \u202e evil \x00 &amp; \"'"
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return staged(tmp_path_factory.mktemp("store"), d_sae=64, n_problems=400)
+
+
+@pytest.fixture(scope="module")
+def files(inputs):
+    return report(inputs)
+
+
+def report(inputs: Inputs, **params) -> dict[str, str]:
+    """The files that the step writes, as text."""
+    result = run(ReportParams(**params), inputs, None)
+    return {name: content.decode() for name, content in result.files.items()}
+
+
+def record(files: dict[str, str]) -> dict:
+    return json.loads(files["report.json"])
+
+
+def blocks(files: dict[str, str], section: str, type_: str) -> list[dict]:
+    found = [each for each in record(files)["sections"] if each["id"] == section]
+    return [block for each in found for block in each["blocks"] if block["type"] == type_]
+
+
+def rows(table: dict) -> list[dict]:
+    """The table's values by column name."""
+    names = [column["name"] for column in table["columns"]]
+    return [dict(zip(names, (c["value"] for c in row), strict=True)) for row in table["rows"]]
+
+
+def only(inputs: Inputs, *steps: str, study: dict | None = None) -> Inputs:
+    kept = {name: inputs.by_step[name] for name in steps}
+    return Inputs({}, kept, STUDY if study is None else study)
+
+
+# The record
+
+
+def test_the_sections_of_the_example_study(files):
+    assert [section["id"] for section in record(files)["sections"]] == SECTIONS
+
+
+def test_the_verdicts_are_those_of_the_table(files, inputs):
+    (block,) = blocks(files, "verdicts", "verdicts")
+    stored = inputs.by_step["verdicts"].table.fill_null("").to_dicts()
+    assert block["verdicts"] == [{name: row[name] for name in VERDICT} for row in stored]
+
+
+def test_both_explained_variances_stand_beside_each_other_for_every_split(files):
+    quality = rows(blocks(files, "quality", "table")[0])
+    assert [row["split"] for row in quality] == ["train", "validation"]
+    assert quality[1]["explained_variance"] == 0.9476
+    assert quality[1]["explained_variance_seed"] == 0.9481
+    assert quality[1]["dead"] == 31
+
+
+def test_the_distribution_is_that_of_the_labels(files, inputs):
+    stored = inputs.by_step["labels"].read_table("distribution")
+    (table,) = blocks(files, "distribution", "table")
+    shown = {(row["ranks"], kind): row[kind] for row in rows(table) for kind in stored["kind"]}
+    for row in stored.iter_rows(named=True):
+        cell = shown[row["ranks"], row["kind"]]
+        assert (cell["n"], cell["share"]) == (row["n"], row["share"])
+        assert (cell["ci_low"], cell["ci_high"]) == (row["ci_low"], row["ci_high"])
+
+
+def test_labelled_features_come_with_their_evidence_and_problems(files, inputs):
+    labels = inputs.by_step["labels"].table
+    named = labels.filter(~pl.col("kind").is_in(["general", "insufficient"]))
+    (table,) = blocks(files, "features", "table")
+    shown = rows(table)
+    assert 0 < len(shown) == named.height
+    assert [row["q"] for row in shown] == sorted(named["q"])
+    problems = inputs.by_step["data"].table
+    top = inputs.by_step["labels"].read_table("top_problems")
+    for block in blocks(files, "features", "feature"):
+        row = labels.row(by_predicate=pl.col("feature") == block["feature"], named=True)
+        assert block["label"] == row["label"]
+        assert f"{row['n_with']} of {row['n']}" in block["evidence"] or row["auroc"]
+        own = top.filter(feature=block["feature"]).head(5)
+        listed = rows(block["problems"])
+        assert [each["id"] for each in listed] == own["id"].to_list()
+        first = problems.row(by_predicate=pl.col("id") == listed[0]["id"], named=True)
+        assert listed[0]["question"] == first["question"]
+        assert listed[0]["answer"] == first["answer"]
+        assert listed[0]["steps"].count("=") == first["n_steps"]
+        assert first["steps"][0]["expression"] in listed[0]["steps"]
+
+
+def test_effects_stand_beside_their_controls(files, inputs):
+    reconstruction, answers = blocks(files, "effects", "table")
+    ablation = inputs.by_step["ablation"].table
+    assert [row["mean_abs_diff"] for row in rows(reconstruction)] == ablation[
+        "mean_abs_diff"
+    ].to_list()
+    assert {"control_mean", "control_percentile"} <= set(rows(reconstruction)[0])
+    assert rows(answers)[0]["answer_control_changed"] == ablation["answer_control_changed"][0]
+    detail = reconstruction["rows"][0][4]["detail"]
+    assert re.fullmatch(r"[\d.]+ to [\d.]+", detail)
+
+
+def test_the_limits_name_what_was_insufficient_and_what_it_would_take(files, inputs):
+    told = " ".join(block["text"] for block in blocks(files, "limits", "text"))
+    assert "rare-features-specialise is inconclusive: given is false (0 >= 30)" in told
+    assert "swaps made no edit: no two features carry different labels" in told
+    labels = inputs.by_step["labels"].table
+    short = labels.filter(pl.col("kind") == "insufficient", pl.col("n_active") > 0)
+    (table,) = blocks(files, "limits", "table")
+    assert table["total"] == short.height
+    for row in rows(table):
+        stored = labels.row(by_predicate=pl.col("feature") == row["feature"], named=True)
+        expected = stored["n_needed"] * stored["n_total"] / stored["n_active"]
+        assert row["problems_needed"] == math.ceil(expected)
+
+
+def test_the_provenance_holds_seed_parameters_and_whole_keys(files, inputs):
+    (terms,) = blocks(files, "provenance", "terms")
+    assert {"name": "Seed", "shown": "0", "code": False} in terms["terms"]
+    parameters, keys = blocks(files, "provenance", "table")
+    assert {"step": "sae", "parameter": "k", "value": "32"} in rows(parameters)
+    assert [row["key"] for row in rows(keys)] == [a.key for a in inputs.by_step.values()]
+
+
+def test_equal_inputs_give_equal_bytes_and_no_clock_and_no_path(inputs, files, tmp_path):
+    assert report(inputs) == files
+    everything = "".join(files.values())
+    assert "/tmp" not in everything
+    assert str(tmp_path) not in everything
+    assert not re.search(r"20\d\d-\d\d-\d\d", everything)
+
+
+# The views
+
+
+def test_the_page_is_well_formed_and_loads_nothing(files):
+    page = Page(files["report.html"])
+    assert page.loads == []
+    assert "url(http" not in files["report.html"]
+    assert len(page.ids) == len(set(page.ids))
+    for name, attributes in page.elements:
+        for reference in ("aria-labelledby", "href"):
+            value = attributes.get(reference) or ""
+            if value and name not in ("use",):
+                assert value.removeprefix("#") in page.ids, value
+
+
+def test_tables_have_captions_and_scopes_and_pictures_have_words(files):
+    page = Page(files["report.html"])
+    assert len(page.of("caption")) == len(page.of("table")) > 8
+    assert all(attributes.get("scope") in ("col", "row") for attributes in page.of("th"))
+    pictures = [a for a in page.of("div") if a.get("role") == "img"]
+    assert len(pictures) == len(page.of("svg")) == 3
+    assert all(len(a["aria-label"]) > 40 for a in pictures)
+    headings = [name for name, _ in page.elements if re.fullmatch(r"h\d", name)]
+    assert headings.count("h1") == 1
+    assert page.of("html") == [{"lang": "en"}]
+    assert files["report.html"].startswith("<!doctype html>")
+
+
+NUMBER = re.compile(r"\d[\d.e+-]*\d|\d")
+
+
+@pytest.mark.parametrize("view", ["report.html", "report.md"])
+def test_every_number_of_a_view_is_in_the_record(files, view):
+    told: set[str] = set()
+
+    def collect(value):
+        if isinstance(value, dict):
+            for each in value.values():
+                collect(each)
+        elif isinstance(value, list):
+            for each in value:
+                collect(each)
+        elif value is not None:
+            told.update(NUMBER.findall(str(value)))
+
+    collect(record(files))
+    text = files[view].replace("\\", "")
+    seen = " ".join(Page(text).texts) if view.endswith("html") else re.sub(r"\S+\.svg", "", text)
+    numbers = NUMBER.findall(re.sub(r"(?m)^#+ |---:?", "", seen))
+    assert len(numbers) > 300
+    assert [each for each in numbers if each not in told] == []
+
+
+def test_markdown_tables_have_as_many_cells_in_every_row(files):
+    tables = re.findall(r"(?m)(?:^\|.*\n)+", files["report.md"])
+    assert len(tables) > 8
+    for table in tables:
+        widths = {len(re.split(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+
+
+def test_pictures_are_files_too_and_named_by_the_markdown(files):
+    named = re.findall(r"\]\((figures/[\w-]+\.svg)\)", files["report.md"])
+    assert sorted(named) == sorted(name for name in files if name.startswith("figures/"))
+    assert all(files[name].startswith("<svg") for name in named)
+
+
+# Whatever a study has
+
+
+def test_every_subset_of_steps_gives_a_report(inputs):
+    names = ["data", "sae", "features", "labels", "ablation", "verdicts"]
+    for size in (0, 1, len(names) - 1):
+        for steps in combinations(names, size):
+            found = report(only(inputs, *steps))
+            Page(found["report.html"])
+            assert ("SAE quality" in found["report.md"]) == bool({"sae", "labels"} & set(steps))
+
+
+def test_a_study_without_hypotheses_and_labels_says_so(inputs):
+    found = report(only(inputs, "data", study={"study": "bare", "steps": {}}))
+    assert "states no hypotheses" in found["report.md"]
+    assert "Nothing was insufficient" in found["report.md"]
+    assert record(found)["title"] == "bare"
+
+
+def test_hypotheses_that_nobody_judged_are_said_to_be_so(inputs):
+    assert "were not judged" in report(only(inputs, "data"))["report.md"]
+
+
+def test_a_third_partys_artifact_is_shown_as_it_is(inputs, tmp_path):
+    table = pl.DataFrame({f"c{i}": [i, i + 1] for i in range(30)}).with_columns(hue=pl.lit("red"))
+    tables = {"table": table, "more": table.head(0)}
+    artifact = Shelf(tmp_path).put("weather", Result(tables=tables), "rain 2")
+    empty = Shelf(tmp_path / "2").put("silence", Result(files={"x.bin": b"1"}), "hush 1")
+    steps = {"forecast": artifact, "quiet": empty}
+    found = report(Inputs({}, steps, STUDY))
+    first, second = blocks(found, "others", "table")
+    assert first["caption"] == "forecast: weather by rain 2"
+    assert rows(first)[1]["c3"] == 4
+    assert first["note"] == "19 more columns are in the stored table."
+    assert second["rows"] == []
+    (text,) = blocks(found, "others", "text")
+    assert text["text"] == "quiet: silence by hush 1; it holds no table."
+
+
+def test_third_party_effects_show_their_own_columns(tmp_path):
+    table = pl.DataFrame({"feature": [3, 1], "rank": [2, 1], "loudness": [0.5, math.nan]})
+    effects = Shelf(tmp_path).put("effects", Result(tables={"table": table}), "shout 1")
+    (shown,) = blocks(report(Inputs({}, {"shouts": effects}, STUDY)), "effects", "table")
+    assert [row["feature"] for row in rows(shown)] == [1, 3]
+    assert [row[2]["shown"] for row in shown["rows"]] == ["undefined", "0.500"]
+
+
+def test_labels_of_another_make_may_lack_columns(tmp_path):
+    labels = pl.DataFrame({"feature": [7, 8], "label": ["loud", None], "kind": ["mood", "general"]})
+    stored = Shelf(tmp_path).put("labels", Result(tables={"table": labels}), "guess 1")
+    found = report(Inputs({}, {"guesses": stored}, STUDY))
+    (table,) = blocks(found, "features", "table")
+    assert rows(table) == [{"feature": 7, "label": "loud", "kind": "mood"}]
+
+
+def test_several_labellings_do_not_share_ids(inputs):
+    steps = {**inputs.by_step, "labels-2": inputs.by_step["labels"]}
+    page = Page(report(Inputs({}, steps, STUDY))["report.html"])
+    assert len(page.ids) == len(set(page.ids))
+    assert "(labels-2)" in " ".join(page.texts)
+
+
+def test_empty_tables_and_nan_are_no_error(inputs, tmp_path):
+    shelf, steps = Shelf(tmp_path), {}
+    for name, artifact in inputs.by_step.items():
+        tables = {each: artifact.read_table(each) for each in artifact.table_names}
+        emptied = {each: table.head(0) for each, table in tables.items()}
+        steps[name] = shelf.put(artifact.manifest.type, Result(tables=emptied, meta=artifact.meta))
+    Page(report(Inputs({}, steps, STUDY))["report.html"])
+    undefined = inputs.by_step["ablation"].table.with_columns(
+        mean_abs_diff=pl.lit(math.nan), control_mean=pl.lit(None, pl.Float64)
+    )
+    steps = {"ablation": shelf.put("effects", Result(tables={"table": undefined}))}
+    found = report(Inputs({}, steps, STUDY))
+    assert "undefined" in found["report.html"]
+    assert "NaN" not in found["report.json"]
+
+
+def test_limits_of_the_parameters_are_kept(inputs):
+    found = report(inputs, title="Mine", features=2, top_problems=1, edits=3, rows=1)
+    assert record(found)["title"] == "Mine"
+    assert len(blocks(found, "features", "feature")) == 2
+    (table,) = blocks(found, "features", "table")
+    assert table["part"] == f"2 of {table['total']} rows"
+    assert len(blocks(found, "features", "feature")[0]["problems"]["rows"]) == 1
+    assert len(blocks(found, "effects", "table")[0]["rows"]) == 3
+
+
+# Whatever the strings hold
+
+
+@pytest.fixture(scope="module")
+def hostile(inputs, tmp_path_factory):
+    """Every string of every table is nasty, one of them a million characters long."""
+    shelf, steps = Shelf(tmp_path_factory.mktemp("hostile")), {}
+    keep = {"kind", "verdict", "ranks", "split"}
+    for name, artifact in inputs.by_step.items():
+        tables = {}
+        for each in artifact.table_names:
+            table = artifact.read_table(each)
+            strings = [c for c, t in table.schema.items() if t == pl.String and c not in keep]
+            nasty = [
+                pl.lit(NASTY + "x" * 1_000_000 if c == "question" else NASTY).alias(c)
+                for c in strings
+            ]
+            tables[each] = table.head(40).with_columns(nasty)
+        meta = {**artifact.meta, "reason": NASTY}
+        result = Result(tables=tables, meta=meta)
+        steps[name] = shelf.put(artifact.manifest.type, result, f"{NASTY} 1")
+    study = {**STUDY, "study": NASTY, "about": NASTY * 2000,
+             "steps": {NASTY: {"use": NASTY, "version": "1", "with": {NASTY: NASTY}}}}  # fmt: skip
+    steps[NASTY] = shelf.put("weather", Result(tables={"table": pl.DataFrame({NASTY: [NASTY]})}))
+    return report(Inputs({}, steps, study), title=NASTY)
+
+
+def test_hostile_strings_are_inert_on_the_page(hostile):
+    page = Page(hostile["report.html"])
+    assert len(page.of("script")) == 1
+    assert page.loads == []
+    assert not any("onerror" in attributes for _, attributes in page.elements)
+    texts = " ".join(page.texts)
+    assert "<script>alert(1)</script>" in texts
+    assert "<U+202E> evil <U+0000>" in texts
+    for content in hostile.values():
+        assert "\u202e" not in content
+        assert "\x00" not in content
+
+
+def test_hostile_strings_are_cut(hostile):
+    assert sum(map(len, hostile.values())) < 2_000_000
+    assert "characters in all)" in hostile["report.json"]
+
+
+def test_hostile_strings_are_inert_in_markdown(hostile):
+    assert "<script" not in hostile["report.md"]
+    assert "**bold**" not in hostile["report.md"]
+    test_markdown_tables_have_as_many_cells_in_every_row(hostile)
+
+
+def test_ids_and_file_names_are_plain_whatever_the_steps_are_called(inputs):
+    steps = {"../a b": inputs.by_step["labels"], '"><x>': inputs.by_step["ablation"]}
+    found = report(Inputs({}, steps, STUDY))
+    assert all(re.fullmatch(r"[\w./-]+", name) and ".." not in name for name in found)
+    assert all(re.fullmatch(r"[\w-]+", each) for each in Page(found["report.html"]).ids)
+
+
+# In a browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+BROWSER = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=3000",
+           "--disable-background-networking", "--dump-dom"]  # fmt: skip
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+
+def rendered(files: dict[str, str], folder, fragment: str = "", script: str = "") -> Page:
+    """The page as a browser has it, after `script` where one is given (then without the policy)."""
+    text = files["report.html"]
+    if script:
+        text = re.sub(r"<meta http-equiv[^>]*>", "", text)
+        text = text.replace("</body>", f"<script>{script}</script></body>")
+    (folder / "report.html").write_text(text)
+    address = f"{(folder / 'report.html').as_uri()}{fragment}"
+    done = subprocess.run(
+        [*BROWSER, f"--user-data-dir={folder}", address],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    return Page(done.stdout.decode())
+
+
+@needs_browser
+def test_its_script_runs_under_its_own_policy_and_opens_the_feature_asked_for(files, tmp_path):
+    features = blocks(files, "features", "feature")
+    page = rendered(files, tmp_path, f"#{features[1]['id']}")
+    assert len(page.of("button")) > 20
+    opened = [a["id"] for a in page.of("details") if "open" in a and a.get("id")]
+    assert opened == [features[1]["id"]]
+
+
+@needs_browser
+def test_a_column_is_sorted_by_its_values_up_and_then_down(files, tmp_path):
+    (table,) = blocks(files, "features", "table")
+    column = [each["name"] for each in table["columns"]].index("rank")
+    values = [row["rank"] for row in rows(table)]
+    for clicks, expected in ((1, sorted(values)), (2, sorted(values, reverse=True))):
+        script = (
+            f"const t = document.getElementById('{table['id']}');"
+            f"const button = t.tHead.rows[0].cells[{column}].firstChild;"
+            f"for (let i = 0; i < {clicks}; i++) button.click();"
+            f"document.title = [...t.tBodies[0].rows].map(r => r.cells[{column}].dataset.value);"
+        )
+        page = rendered(files, tmp_path, script=script)
+        assert page.texts[0] == ",".join(map(str, expected))
+
+
+@needs_browser
+def test_there_is_no_horizontal_scroll_on_a_phone(files, tmp_path):
+    (tmp_path / "inner.html").write_text(files["report.html"])
+    frame = (
+        "<!doctype html><title>x</title>"
+        "<iframe id=f src=inner.html style='width:390px;height:800px;border:0'></iframe>"
+        "<script>f.onload = () => { document.title = "
+        "f.contentDocument.documentElement.scrollWidth + ' ' + "
+        "f.contentDocument.documentElement.clientWidth }</script>"
+    )
+    (tmp_path / "outer.html").write_text(frame)
+    command = [*BROWSER, f"--user-data-dir={tmp_path}/b", "--allow-file-access-from-files",
+               (tmp_path / "outer.html").as_uri()]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, timeout=120, check=True)
+    found = re.search(r"<title>(\d+) (\d+)</title>", done.stdout.decode())
+    assert found, done.stdout
+    assert int(found[1]) <= int(found[2]) <= 390
