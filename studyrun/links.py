@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "Slot", "link"]
 
+NOT_TYPES = ("*", "model", "model?", "study")
+"""What a component may take besides artifacts of a type."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -50,10 +53,10 @@ def link(slots: Sequence[Slot]) -> tuple[list[Link], list[Finding]]:
     """
     faults = list(_unknown_needs(slots))
     order, cyclic = _order(slots)
-    linker = _Linker(slots=[*order], faults=[*faults, *cyclic])
+    linker = _Linker(order, [*faults, *cyclic])
     for slot in order:
         linker.add(slot)
-    return linker.links, linker.faults
+    return list(linker.links.values()), linker.faults
 
 
 def _unknown_needs(slots: Sequence[Slot]) -> Iterator[Finding]:
@@ -74,73 +77,74 @@ def _order(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     done: dict[str, Slot] = {}
     faults = []
     for first in slots:
-        trail: list[tuple[Slot, Iterator[tuple[int, str]]]] = []
-        pending: Slot | None = first if first.name not in done else None
+        trail: dict[str, Iterator[tuple[int, str]]] = {}
+        pending = first.name
         while pending or trail:
-            if pending:
-                trail.append((pending, iter(enumerate(pending.needs or ()))))
-                pending = None
-            slot, needs = trail[-1]
-            for index, need in needs:
-                names = [step.name for step, _ in trail]
-                if need in names:
-                    faults.append(_circle(slot, index, [*names[names.index(need) :], need]))
+            if pending and pending not in done:
+                trail[pending] = iter(enumerate(by_name[pending].needs or ()))
+            name, pending = next(reversed(trail), ""), ""
+            for index, need in trail.get(name, ()):
+                if need in trail:
+                    faults.append(_circle(name, index, [*trail][[*trail].index(need) :]))
                 elif need in by_name and need not in done:
-                    pending = by_name[need]
+                    pending = need
                     break
             else:
-                done[slot.name] = trail.pop()[0]
+                trail.pop(name, None)
+                done.setdefault(name, by_name[name])
     return list(done.values()), faults
 
 
-def _circle(slot: Slot, index: int, names: list[str]) -> Finding:
-    path = ("steps", slot.name, "needs", index)
-    if len(names) == 2:
-        return Finding(path, f"step {slot.name!r} needs itself", "wiring")
-    return Finding(path, f"steps need each other: {' -> '.join(names)}", "wiring")
+def _circle(name: str, index: int, names: list[str]) -> Finding:
+    path = ("steps", name, "needs", index)
+    if names == [name]:
+        return Finding(path, f"step {name!r} needs itself", "wiring")
+    return Finding(path, f"steps need each other: {' -> '.join([*names, names[0]])}", "wiring")
 
 
 @dataclass(slots=True)
 class _Linker:
     slots: list[Slot]
     """All of them, in running order."""
-    links: list[Link] = field(default_factory=list)
-    faults: list[Finding] = field(default_factory=list)
+    faults: list[Finding]
+    links: dict[str, Link] = field(default_factory=dict)
     missed: set[str] = field(default_factory=set)
     """Types that no slot makes; said once, however many take them."""
 
     def add(self, slot: Slot) -> None:
-        by_name = {link.slot.name: link for link in self.links}
-        needs = [name for name in slot.needs or () if name in by_name]
-        earlier = list(by_name)
-        if slot.needs is not None:
-            near = {"data", *needs, *(a for name in needs for a in by_name[name].ancestors)}
-            earlier = [name for name in earlier if name in near]
+        """Link a slot to those before it."""
+        needs = [name for name in slot.needs or () if name in self.links]
+        near = self.with_ancestors(needs) | {"data"}
+        earlier = [name for name in self.links if slot.needs is None or name in near]
         inputs = {}
         for wanted in slot.takes:
-            if wanted in ("*", "model", "model?", "study"):
-                continue
-            maker = self.maker(slot, wanted.removesuffix("?"), earlier, needed=wanted[-1] != "?")
-            if maker is not None:
+            maker = "" if wanted in NOT_TYPES else self.maker(slot, wanted, earlier)
+            if maker:
                 inputs[wanted.removesuffix("?")] = maker
-        direct = {*inputs.values(), *needs, *(by_name if "*" in slot.takes else ())}
-        above = frozenset(direct).union(*(by_name[name].ancestors for name in direct))
-        self.links.append(Link(slot, inputs, above))
+        everything = frozenset(self.links) if "*" in slot.takes else frozenset()
+        above = everything or self.with_ancestors([*inputs.values(), *needs])
+        self.links[slot.name] = Link(slot, inputs, above)
 
-    def maker(self, slot: Slot, wanted: str, earlier: list[str], *, needed: bool) -> str | None:
-        """The slot among `earlier` that a type is taken from; None, with a fault if `needed`."""
-        by_name = {link.slot.name: link for link in self.links}
-        makers = [name for name in earlier if by_name[name].slot.makes == wanted]
-        if all(one in by_name[other].ancestors for one, other in pairwise(makers)) and makers:
+    def with_ancestors(self, names: Sequence[str]) -> frozenset[str]:
+        return frozenset(names).union(*(self.links[name].ancestors for name in names))
+
+    def maker(self, slot: Slot, wanted: str, earlier: list[str]) -> str:
+        """The slot among `earlier` that a type is taken from; empty, with a fault if needed."""
+        wanted, optional = wanted.removesuffix("?"), wanted.endswith("?")
+        makers = [name for name in earlier if self.links[name].slot.makes == wanted]
+        if makers and all(a in self.links[b].ancestors for a, b in pairwise(makers)):
             return makers[-1]
         path = ("steps", slot.name, "use")
-        explained = not set(slot.needs or ()) <= set(by_name)  # a need that is no step
-        explained |= not all(by_name[name].slot.makes for name in earlier)
         if makers:
             self.faults.append(Finding(path, _ambiguous(wanted, makers), "wiring"))
-        elif needed and not explained and wanted not in self.missed:
+        elif not optional and wanted not in self.missed and self.all_known(slot, earlier):
             self.faults.append(Finding(path, self.missing(slot, wanted), "wiring"))
-        return None
+        return ""
+
+    def all_known(self, slot: Slot, earlier: list[str]) -> bool:
+        """Whether no other fault (a need, a component that is not there) explains what lacks."""
+        known = set(slot.needs or ()) <= set(self.links)
+        return known and all(self.links[name].slot.makes for name in earlier)
 
     def missing(self, slot: Slot, wanted: str) -> str:
         makers = [repr(other.name) for other in self.slots if other.makes == wanted]
