@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,20 +74,20 @@ def check_study(
         registry, wrong = _registry(draft, draft.root, modules)
     found, cells = _examine(draft.root, Validator(registry, draft.folder))
     diagnostics = draft.in_order((*draft.faults, *wrong, *found))
-    if diagnostics:
+    if any(each.severity == "error" for each in diagnostics):
         return Checked(None, diagnostics, registry)
-    return Checked(tuple(_study(cell, draft.folder) for cell in cells), (), registry)
+    return Checked(tuple(_study(cell, draft.folder) for cell in cells), diagnostics, registry)
 
 
 def _examine(root: Node, validator: Validator) -> tuple[list[Diagnostic], list[Cell]]:
     found = validator.matrix_diagnostics(root)
     cells, faults = ([], []) if found else expand(root)
-    if found or faults:  # the study as it would be without the matrix
-        base = Node({k: e for k, e in root.entries.items() if k != "matrix"}, root.span)
-        missing = {"missing-key"}  # perhaps only there because the matrix fills it
-        found += [d for d in validator.diagnostics(base) if d.code not in missing]
-        return [*found, *faults], []
-    return in_order(d for cell in cells for d in validator.diagnostics(cell.root)), cells
+    if not found and not faults:
+        return in_order(d for cell in cells for d in validator.diagnostics(cell.root)), cells
+    # the study as it would be without its matrix, which might have filled in what is missing
+    base = replace(root, value={k: e for k, e in root.entries.items() if k != "matrix"})
+    rest = [each for each in validator.diagnostics(base) if each.code != "missing-key"]
+    return in_order([*found, *faults, *rest]), []
 
 
 def _study(cell: Cell, folder: Path) -> Study:

@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from studyrun.document import Path
+    from studyrun.document import KeyPath
 
 __all__ = ["Conformance", "Mismatch"]
 
@@ -31,7 +31,7 @@ class Mismatch:
     value: Any
     schema: Schema
     """The schema that holds the keyword."""
-    path: Path
+    path: KeyPath
     """Of the value, or of the mapping whose key is the fault."""
     key: str | None = None
     """The key, where a name is at fault and not its value."""
@@ -47,12 +47,12 @@ class Conformance:
     def __init__(self, schema: Schema) -> None:
         self._validator = _Validator(schema)
 
-    def mismatches(self, value: Any, path: Path = ()) -> list[Mismatch]:
+    def mismatches(self, value: Any, path: KeyPath = ()) -> list[Mismatch]:
         """Every mismatch of a plain value that stands at `path`, in no order."""
         return [_mismatch(error, path) for error in self._validator.iter_errors(value)]
 
 
-def _mismatch(error: Any, path: Path) -> Mismatch:
+def _mismatch(error: Any, path: KeyPath) -> Mismatch:
     of_name = list(error.absolute_schema_path)[-2:-1] == ["propertyNames"]
     grouped = groupby(error.context, key=lambda inner: inner.relative_schema_path[0])
     return Mismatch(

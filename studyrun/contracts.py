@@ -6,7 +6,7 @@ Nothing here imports torch or polars: a component is data, its target is importe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -172,6 +172,7 @@ class Inputs:
         return self.by_type.get(type_name)
 
 
+@runtime_checkable
 class Context(Protocol):
     """The shared, warm surroundings of a run; one per process, handed to every step."""
 

@@ -14,6 +14,8 @@ __all__ = ["VIEWS", "Diagnostic", "Place", "Related", "as_github", "as_json", "a
 
 SHOWN = 88
 """Columns of a source line that are shown; a longer line is cut around the caret."""
+LONGEST_SOURCE = 1000
+"""Characters of a source line in the JSON view."""
 NAMED = 40
 """Allowed values that are listed; the rest is counted."""
 
@@ -188,7 +190,7 @@ def _record(diagnostic: Diagnostic) -> dict[str, Any]:
         "message": diagnostic.message,
         "allowed": list(diagnostic.allowed),
         "suggestion": diagnostic.suggestion or None,
-        "source": place.source,
+        "source": place.source[:LONGEST_SOURCE],
         "related": [
             {
                 "file": other.place.file,

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from studyrun.scalars import Scalar
     from studyrun.source import Span
 
-__all__ = ["Entry", "Node", "Path", "path_text"]
+__all__ = ["Entry", "KeyPath", "Node", "path_text"]
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys and list indices from the root of a study to a value."""
 
 
@@ -47,7 +47,7 @@ class Node:
         entry = self.entries.get(key)
         return entry and entry.node
 
-    def along(self, path: Path) -> Iterator[Entry]:
+    def along(self, path: KeyPath) -> Iterator[Entry]:
         """The entries on the way to `path`, as far as they exist."""
         node = self
         for step in path:
@@ -69,7 +69,7 @@ class Entry(NamedTuple):
     node: Node
 
 
-def path_text(path: Path) -> str:
+def path_text(path: KeyPath) -> str:
     """`$.steps.sae.with.layers[0]`."""
     return "$" + "".join(map(_segment, path))
 

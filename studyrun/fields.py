@@ -65,6 +65,8 @@ class Parameters:
             return schema
         if COMPONENT_MARK in schema:
             return self._reference(schema)
+        if "prefixItems" in schema:
+            schema = _as_list(schema)
         new = {key: self._keyword(key, value) for key, value in schema.items()}
         if "$ref" in new:
             part = new.pop("$ref").removeprefix("#/$defs/")
@@ -90,6 +92,16 @@ def _beside(schema: Schema, more: Schema) -> Schema:
     if "$ref" in schema and more:
         return {"allOf": [schema], **more}
     return {**schema, **more}
+
+
+def _as_list(schema: Schema) -> Schema:
+    """A tuple of a fixed length, which the two dialects write differently, as a list.
+
+    Looser: which item is of which type is found when the parameters are given their types.
+    """
+    items = schema["prefixItems"]
+    rest = {key: value for key, value in schema.items() if key != "prefixItems"}
+    return {**rest, "items": {"anyOf": items} if len(items) > 1 else items[0]}
 
 
 def _records(cls: Any) -> Iterator[tuple[str, type]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from studyrun.diagnostics import Diagnostic
-from studyrun.document import Entry, Node, Path, path_text
+from studyrun.document import Entry, KeyPath, Node, path_text
 
 if TYPE_CHECKING:
     from studyrun.source import Span
@@ -18,7 +18,7 @@ __all__ = ["Finding", "located"]
 class Finding:
     """What is wrong at a path."""
 
-    path: Path
+    path: KeyPath
     message: str
     code: str = "value"
     key: str | None = None

@@ -7,6 +7,7 @@ mistake is still checked in every other place.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -61,14 +62,13 @@ def link(slots: Sequence[Slot]) -> tuple[list[Link], list[Finding]]:
 
 def _unknown_needs(slots: Sequence[Slot]) -> Iterator[Finding]:
     names = tuple(slot.name for slot in slots)
+    known, near = set(names), cache(lambda need: "".join(nearest(need, names)[:1]))
     for slot in slots:
         for index, need in enumerate(slot.needs or ()):
-            if need in names:
-                continue
-            others = tuple(name for name in names if name != slot.name)
-            near = nearest(need, others)[:1]
-            path = ("steps", slot.name, "needs", index)
-            yield Finding(path, f"there is no step {need!r}", "wiring", None, others, "".join(near))
+            if need not in known:
+                path = ("steps", slot.name, "needs", index)
+                message = f"there is no step {need!r}"
+                yield Finding(path, message, "wiring", None, names, near(need))
 
 
 def _order(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
@@ -77,22 +77,22 @@ def _order(slots: Sequence[Slot]) -> tuple[list[Slot], list[Finding]]:
     done: dict[str, Slot] = {}
     faults = []
     for first in slots:
-        trail: dict[str, Iterator[tuple[int, str]]] = {}
-        pending = first.name
-        while pending or trail:
-            if pending and pending not in done:
-                trail[pending] = iter(enumerate(by_name[pending].needs or ()))
-            name, pending = next(reversed(trail), ""), ""
-            for index, need in trail.get(name, ()):
-                if need in trail:
-                    faults.append(_circle(name, index, [*trail][[*trail].index(need) :]))
-                elif need in by_name and need not in done:
-                    pending = need
-                    break
-            else:
-                trail.pop(name, None)
-                done.setdefault(name, by_name[name])
+        trail = {} if first.name in done else {first.name: _numbered_needs(first)}
+        while trail:
+            name = next(reversed(trail))
+            index, need = next(trail[name], (0, None))
+            if need is None:
+                done[name] = by_name[name]
+                del trail[name]
+            elif need in trail:
+                faults.append(_circle(name, index, [*trail][[*trail].index(need) :]))
+            elif need in by_name and need not in done:
+                trail[need] = _numbered_needs(by_name[need])
     return list(done.values()), faults
+
+
+def _numbered_needs(slot: Slot) -> Iterator[tuple[int, str]]:
+    return iter(enumerate(slot.needs or ()))
 
 
 def _circle(name: str, index: int, names: list[str]) -> Finding:

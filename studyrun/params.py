@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import functools
 import inspect
 import textwrap
 from collections.abc import Mapping
@@ -23,12 +24,12 @@ __all__ = [
     "EffectRef",
     "FilePath",
     "Fraction",
-    "NonNegativeInt",
     "NoParams",
+    "NonNegativeInt",
     "PositiveFloat",
     "PositiveInt",
-    "Ref",
     "RankRange",
+    "Ref",
     "defaults",
     "field_docs",
     "parse",
@@ -84,8 +85,12 @@ def defaults(params: type) -> dict[str, Any]:
     return values
 
 
+@functools.cache
 def schema(params: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The JSON Schema of a parameter class, closed (no unknown keys), and its named parts."""
+    """The JSON Schema of a parameter class, closed (no unknown keys), and its named parts.
+
+    Made once for each class and shared, so it must not be changed.
+    """
     (root,), parts = msgspec.json.schema_components([params], ref_template="#/$defs/{name}")
     name = root["$ref"].removeprefix("#/$defs/")
     own = parts.pop(name)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from studyrun.diagnostics import Diagnostic, Related
-from studyrun.document import Entry, Node, Path, path_text
+from studyrun.document import Entry, KeyPath, Node, path_text
 from studyrun.scalars import resolve
 from studyrun.source import Source, Span, character_faults
 from studyrun.syntax import syntax_fault
@@ -35,7 +35,7 @@ class Parsed(NamedTuple):
     faults: tuple[Diagnostic, ...]
 
 
-def parse(source: Source, start: int = 0, at: Path = (), *, loader: Any = LOADER) -> Parsed:
+def parse(source: Source, start: int = 0, at: KeyPath = (), *, loader: Any = LOADER) -> Parsed:
     """The document that the source holds from `start` on; positions are the source's.
 
     Faults name paths below `at`.
@@ -87,7 +87,7 @@ class _Composer:
     """Nodes from events: the state of one parse."""
 
     source: Source
-    at: Path
+    at: KeyPath
     root: Node | None = None
     faults: list[Diagnostic] = field(default_factory=list)
     stack: list[_Open] = field(default_factory=list)
@@ -237,7 +237,7 @@ class _Composer:
         path = path_text(self.path())
         self.faults.append(Diagnostic(span.place, path, message, code=code, related=related))
 
-    def path(self) -> Path:
+    def path(self) -> KeyPath:
         """Where reading stands."""
         path: list[str | int] = [*self.at]
         for frame in self.stack:

@@ -157,6 +157,7 @@ class _Planner:
             other_cell, other = self._made[key]
             return "reuse", (f"the same as {other}" + (f" in {other_cell}" if other_cell else ""),)
         state, old = self._store.state(key), self._history.step(cell, node.name)
+        old = old if old and old.get("key") else None  # blocked steps leave nothing to compare
         if state == "stored" and old is not None and old.get("key") == key:
             return "reuse", ("unchanged since the latest run",)
         why = differences(old.get("recipe") or {}, recipe, node.inputs) if old else []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studyrun.checking import check_study
+from studyrun.drafts import read_draft
 from studyrun.errors import InvalidStudy
 from studyrun.history import History
 from studyrun.overrides import setting
@@ -37,6 +38,14 @@ class Prepared:
     """`<out>/<study>/`, where the runs of the study are."""
     file: Path
     """The study's."""
+
+    def lines(self) -> dict[str, str]:
+        """Where every step stands in the study's file, `study.yaml:12:3`, for messages."""
+        root = read_draft(self.file).root
+        steps = root.get("steps") if root else None
+        return (
+            {name: str(entry.key.place) for name, entry in steps.entries.items()} if steps else {}
+        )
 
 
 def prepare(

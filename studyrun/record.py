@@ -17,7 +17,7 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from studyrun.events import now
 from studyrun.files import point_link, replace_file, writing
@@ -26,6 +26,7 @@ from studyrun.keys import digest
 from studyrun.machine import git_state, hardware, versions
 
 if TYPE_CHECKING:
+    from studyrun.contracts import Kind
     from studyrun.plan import Plan, PlannedStep
     from studyrun.registry import Registry
 
@@ -132,8 +133,10 @@ def _cells(plan: Plan, registry: Registry) -> dict[str, Any]:
 
 
 def _plugins(plan: Plan, registry: Registry) -> list[dict[str, str]]:
-    """Who ships what the study uses, by plugin name."""
-    owners = {registry.owner(step.node.bound.component) for step in plan.steps}
+    """Who ships what the study uses (components that parameters name among it), by plugin name."""
+    used = {tuple(each.split(" ", 1)) for step in plan.steps for each in step.sources}
+    found = [registry.find(cast("Kind", kind), name) for kind, name in used]
+    owners = {registry.owner(component) for component in found if component}
     rows = [
         {"name": info.name, "version": info.version, "owner": info.owner, "module": info.module}
         for info in owners

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from studyrun.contracts import Kind
-    from studyrun.document import Path
+    from studyrun.document import KeyPath
 
 __all__ = ["references"]
 
@@ -20,10 +20,10 @@ Schema = dict[str, Any]
 
 def references(
     cls: type, values: Mapping[str, Any]
-) -> Iterator[tuple[Path, Kind, str | dict[str, Any]]]:
+) -> Iterator[tuple[KeyPath, Kind, str | dict[str, Any]]]:
     """(path, kind, name or `{use, with}`) of every component named in values of class `cls`."""
     own, parts = params.schema(cls)
-    seen: set[Path] = set()
+    seen: set[KeyPath] = set()
     for path, kind, value in _walk(own, parts, values, ()):
         if path not in seen:  # two alternatives of a union may both reach it
             seen.add(path)
@@ -31,8 +31,8 @@ def references(
 
 
 def _walk(
-    node: Schema, parts: dict[str, Schema], value: Any, path: Path
-) -> Iterator[tuple[Path, Kind, Any]]:
+    node: Schema, parts: dict[str, Schema], value: Any, path: KeyPath
+) -> Iterator[tuple[KeyPath, Kind, Any]]:
     node = parts.get(node.get("$ref", "").removeprefix("#/$defs/"), node)
     if COMPONENT_MARK in node:
         if isinstance(value, str | dict):

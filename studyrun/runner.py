@@ -36,7 +36,7 @@ __all__ = ["Options", "Outcome", "execute"]
 Status = Literal["done", "failed"]
 ATTEMPTS = 4
 """How often a step is tried while damaged inputs are found and made again."""
-
+MEANWHILE = ("made by another run meanwhile",)
 PATIENCE = 0.5
 """Seconds that anybody waits: another run that starts may be sweeping up after a killed one."""
 
@@ -181,7 +181,7 @@ class _Runner:
         """See to it that the step's artifact is stored and shown; repair what it meets."""
         for attempt in range(ATTEMPTS):
             try:
-                if not self._reuse(step, step.reasons):
+                if not self._reuse(step, step.reasons if step.action == "reuse" else MEANWHILE):
                     self._make(step)
                 return
             except StudyError as error:
@@ -195,16 +195,16 @@ class _Runner:
             return False
         self._show(step)
         self.tell("step-reused", step, component=step.component, key=step.key, reasons=[*reasons])
-        self.record.step(step, status="reused", reasons=[*reasons], seconds=0.0)
+        self.record.step(step, status="reused", action="reuse", reasons=[*reasons], seconds=0.0)
         return True
 
     def _make(self, step: PlannedStep) -> None:
         def waiting(holder: str) -> None:
-            message = f"process {holder} is making {step.component}; waiting for it"
+            message = f"process {holder} is making {step.component}"
             self.tell("waiting", step, message=message, key=step.key)
 
         with self.store.lock(step.key, max(self.options.wait, PATIENCE), waiting):
-            if self._reuse(step, ["made by another run meanwhile"]):
+            if self._reuse(step, MEANWHILE):
                 return
             self._compute(step, self._why(step))
         self._show(step)

@@ -176,7 +176,10 @@ def run(
     """
     prepared = prepare(study, settings=set or {}, out=out, plugins=plugins)
     options = Options(
-        keep_going=keep_going, progress=Progress(quiet=not progress), study_file=prepared.file
+        keep_going=keep_going,
+        progress=Progress(quiet=not progress),
+        study_file=prepared.file,
+        lines=prepared.lines(),
     )
     outcome = execute(prepared.plan, prepared.registry, prepared.store, prepared.runs, options)
     if outcome.errors and not keep_going:

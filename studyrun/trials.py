@@ -153,7 +153,7 @@ class Trial:
 
     def _broken(self, facts: dict[str, Any]) -> LawBroken:
         example = {"z": self.z, "S": self.features.tolist(), "params": self.params}
-        equation = (LAWS[self.law.name].__doc__ or "").partition("\n")[0]
+        equation = (LAWS[self.law.name].__doc__ or "").partition("\n")[0].rstrip(".")
         return LawBroken(self.law.name, self.subject.name, equation, example | self.drawn | facts)
 
 

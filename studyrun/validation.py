@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path as Folder
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studyrun.conformance import Conformance
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from studyrun.conformance import Mismatch
     from studyrun.diagnostics import Diagnostic, Place
-    from studyrun.document import Node, Path
+    from studyrun.document import KeyPath, Node
     from studyrun.registry import Registry
 
 __all__ = ["Validator", "in_order", "validate"]
 
 
-def validate(document: Node, registry: Registry, folder: Folder | None = None) -> list[Diagnostic]:
+def validate(document: Node, registry: Registry, folder: Path | None = None) -> list[Diagnostic]:
     """Every fault of a study without a matrix, in file order; empty if it is valid.
 
     Args:
@@ -47,9 +47,9 @@ PARTS = {
 class Validator:
     """Validates the cells of a study; what they have in common is looked at once."""
 
-    def __init__(self, registry: Registry, folder: Folder | None = None) -> None:
+    def __init__(self, registry: Registry, folder: Path | None = None) -> None:
         self._registry = registry
-        self._semantics = Semantics(registry, folder or Folder.cwd())
+        self._semantics = Semantics(registry, folder or Path.cwd())
         schema = compose(registry)
         definitions = schema["$defs"]
         pieces = dict.fromkeys(PARTS.values(), True)
@@ -59,7 +59,7 @@ class Validator:
             for section, name in PARTS.items()
         }
         self._matrix = Conformance(schema["properties"]["matrix"])
-        self._known: dict[tuple[Path, int], tuple[Node, list[Mismatch]]] = {}
+        self._known: dict[tuple[KeyPath, int], tuple[Node, list[Mismatch]]] = {}
 
     def diagnostics(self, root: Node) -> list[Diagnostic]:
         """Every fault of a study without a matrix, in file order."""
@@ -79,7 +79,7 @@ class Validator:
         wrong = self._matrix.mismatches(matrix.plain(), ("matrix",)) if matrix else []
         return in_order(_located(Wording(root, self._registry).findings(wrong), root))
 
-    def _mismatches(self, path: Path, node: Node) -> list[Mismatch]:
+    def _mismatches(self, path: KeyPath, node: Node) -> list[Mismatch]:
         """Of one piece; cells share the nodes that their axes do not touch."""
         key = (path, id(node))
         if key not in self._known:
@@ -88,7 +88,7 @@ class Validator:
         return self._known[key][1]
 
 
-def _pieces(root: Node) -> Iterator[tuple[Path, Node]]:
+def _pieces(root: Node) -> Iterator[tuple[KeyPath, Node]]:
     for section in PARTS:
         node = root.get(section)
         if node is None:
@@ -99,7 +99,7 @@ def _pieces(root: Node) -> Iterator[tuple[Path, Node]]:
             yield from (((section, name), entry.node) for name, entry in node.entries.items())
 
 
-def _blamed(finding: Finding) -> Iterator[Path]:
+def _blamed(finding: Finding) -> Iterator[KeyPath]:
     """The path of what is at fault; of an unknown key also what was probably meant."""
     if finding.key is None or finding.code == "missing-key":
         yield finding.path

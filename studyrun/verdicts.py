@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Verdict", "judge", "run", "studyrun_components"]
 
-Outcome = Literal["supported", "refuted", "inconclusive"]
+Judgement = Literal["supported", "refuted", "inconclusive"]
 OPERATORS = {
     "=": operator.eq,
     "==": operator.eq,
@@ -50,7 +50,7 @@ class Verdict:
     claim: str
     given: str | None
     expect: str
-    verdict: Outcome
+    verdict: Judgement
     reason: str
     evidence: str
     """The comparison with its values, `0.83 >= 0.7`; empty where there is nothing so simple."""
@@ -85,11 +85,11 @@ def judge(hypothesis: Hypothesis, frames: Mapping[str, pl.DataFrame]) -> Verdict
         raise _wrong(hypothesis.name, "expect", "gave no row; aggregate, or say when in `given`")
     if expect.undefined or expect.value is None:
         return _verdict(hypothesis, "inconclusive", _why("expect", expect), expect)
-    outcome: Outcome = "supported" if expect.value else "refuted"
+    outcome: Judgement = "supported" if expect.value else "refuted"
     return _verdict(hypothesis, outcome, _why("expect", expect), expect)
 
 
-def _verdict(hypothesis: Hypothesis, outcome: Outcome, reason: str, answer: Answer) -> Verdict:
+def _verdict(hypothesis: Hypothesis, outcome: Judgement, reason: str, answer: Answer) -> Verdict:
     h = hypothesis
     return Verdict(h.name, h.claim, h.given, h.expect, outcome, reason, answer.evidence)
 
@@ -159,10 +159,11 @@ def _nan_in_columns(query: str, frames: Mapping[str, pl.DataFrame]) -> str:
     names = sql.names_in(query)
     tables_named = {name.casefold() for name in sql.tables_named(query)}
     for table, frame in frames.items():
-        for column in names & set(frame.columns) if table.casefold() in tables_named else ():
-            series = frame[column]
-            if series.dtype.is_float() and series.is_nan().any():
-                return f"{table}.{column} holds {series.is_nan().sum()} NaN"
+        if table.casefold() not in tables_named:
+            continue
+        for series in frame:
+            if series.name in names and series.dtype.is_float() and series.is_nan().any():
+                return f"{table}.{series.name} holds {series.is_nan().sum()} NaN"
     return ""
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studyrun import sql
 from studyrun.contracts import Bound
 from studyrun.diagnostics import Diagnostic, Place
-from studyrun.document import Path, path_text
+from studyrun.document import KeyPath, path_text
 from studyrun.errors import InvalidStudy
 from studyrun.findings import Finding
 from studyrun.links import Link, Slot, link
@@ -22,12 +23,21 @@ if TYPE_CHECKING:
     from studyrun.registry import Registry
     from studyrun.study import Hypothesis, Study
 
-__all__ = ["DATA", "VERDICTS", "Node", "Wiring", "place_verdicts", "wire"]
+__all__ = [
+    "DATA",
+    "VERDICTS",
+    "Node",
+    "Wiring",
+    "place_verdicts",
+    "tables_named",
+    "wire",
+    "wire_cells",
+]
 
 DATA = "data"
-tables_named = cache(sql.tables_named)
-"""Asked again for every cell of a matrix."""
 VERDICTS = "verdicts"
+tables_named = cache(sql.tables_named)
+"""Remembered, because every cell of a matrix asks again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,17 +74,31 @@ def wire(study: Study, registry: Registry) -> Wiring:
         InvalidStudy: it cannot be wired (validation says so earlier, and with places).
         PluginError, UsageError: a component cannot be used (likewise).
     """
+    return wire_cells([study], registry)[study.cell]
+
+
+def wire_cells(cells: Sequence[Study], registry: Registry) -> dict[str, Wiring]:
+    """Every cell wired, by name; a model that they share is asked for its facts once."""
+    facts: dict[Any, ModelFacts] = {}
+    return {cell.cell: _wire(cell, registry, facts) for cell in cells}
+
+
+def _wire(study: Study, registry: Registry, facts: dict[Any, ModelFacts]) -> Wiring:
     bound = _bound(study, registry)
-    slots = [_slot(study, name, component) for name, component in bound.items()]
-    links, faults = link(slots)
+    links, faults = link([_slot(study, name, chosen) for name, chosen in bound.items()])
     links, late = place_verdicts(links, study.hypotheses)
     if faults or late:
         raise InvalidStudy([_unplaced(study, finding) for finding in (*faults, *late)])
     if study.hypotheses:
         bound[VERDICTS] = registry.bind("step", VERDICTS)
     model = registry.bind("model", study.model.ref, study.folder) if study.model else None
-    nodes = [_node(bound[each.slot.name], each, links, model) for each in links]
-    return Wiring(study, tuple(nodes), model, registry.facts(model) if model else None)
+    nodes = tuple(_node(bound[each.slot.name], each, links, model) for each in links)
+    if model is None:
+        return Wiring(study, nodes)
+    key = (study.folder, json.dumps(study.model and study.model.ref))
+    if key not in facts:
+        facts[key] = registry.facts(model)
+    return Wiring(study, nodes, model, facts[key])
 
 
 def _bound(study: Study, registry: Registry) -> dict[str, Bound]:
@@ -127,7 +151,7 @@ def place_verdicts(
 
 
 def _wrong_table(
-    path: Path, table: str, owners: list[str], names: Sequence[str], later: Sequence[Link]
+    path: KeyPath, table: str, owners: list[str], names: Sequence[str], later: Sequence[Link]
 ) -> Finding:
     if owners:
         message = f"{later[0].slot.name!r} takes everything before it, and {table!r} comes later"

@@ -135,7 +135,9 @@ class Wording:
 
     def _unknown_keys(self, wrong: Mismatch) -> Iterator[Finding]:
         known = tuple(wrong.schema.get("properties", {}))
-        for key in wrong.value.keys() - set(known):
+        for key in wrong.value:
+            if key in known:
+                continue
             message, near = f"unknown key {cut(key)!r}", _near(key, known)
             if self._is_parameter(wrong, key):
                 message, near = f"{message}; it is a parameter: write it under 'with'", ""
@@ -201,9 +203,9 @@ def _near(value: Any, allowed: tuple[str, ...]) -> str:
 
 def _is_of_another_type(wrong: Mismatch) -> bool:
     """Whether an alternative was not meant at all (a misspelt component's name was)."""
-    if not wrong.here or KIND_MARK in wrong.schema:
+    if not wrong.here or wrong.keyword not in ("type", "enum"):
         return False
-    return wrong.keyword in ("type", "enum", "const")
+    return wrong.keyword == "type" or KIND_MARK not in wrong.schema
 
 
 def _choices(schema: dict[str, Any]) -> Iterator[str]:

@@ -178,9 +178,9 @@ def frames(draw, max_rows: int = 6):
 
 
 @st.composite
-def counts_of_a_pair(draw) -> tuple[int, int, int, int]:
+def counts_of_a_pair(draw, largest: int = 60) -> tuple[int, int, int, int]:
     """(n_active, n_active_with, n_total, n_with) that can occur."""
-    total = draw(st.integers(1, 60))
+    total = draw(st.integers(1, largest))
     active, having = draw(st.integers(0, total)), draw(st.integers(0, total))
     both = draw(st.integers(max(0, active + having - total), min(active, having)))
     return active, both, total, having
@@ -189,6 +189,11 @@ def counts_of_a_pair(draw) -> tuple[int, int, int, int]:
 def counted_tables():
     """Some rows of counts."""
     return st.lists(counts_of_a_pair(), min_size=1, max_size=12)
+
+
+def counts_of_strata(strata: int = 3, largest: int = 12):
+    """Counts of one pair in up to so many strata."""
+    return st.lists(counts_of_a_pair(largest), min_size=1, max_size=strata)
 
 
 # ---------------------------------------------------------------- sae
@@ -248,6 +253,9 @@ def study_values(max_leaves: int = 12) -> st.SearchStrategy:
         lambda inner: st.lists(inner, max_size=4) | st.dictionaries(study_texts, inner, max_size=4),
         max_leaves=max_leaves,
     )
+
+
+study_documents = st.dictionaries(study_texts, study_values())
 
 
 def _quoted_yaml(text: str) -> str:
@@ -323,9 +331,9 @@ def flow_yaml(value) -> str:
 
 
 @st.composite
-def written_yaml(draw, values=None) -> Written:
+def written_yaml(draw) -> Written:
     """A document in mixed styles: block and flow, quotes, comments, line ends."""
-    value = draw(values if values is not None else st.dictionaries(study_texts, study_values()))
+    value = draw(study_documents)
     writer = _YamlWriter(draw)
     writer.block(value, (), 0)
     return Written(writer.text + draw(st.sampled_from(["", "\n"])), value, writer.keys)

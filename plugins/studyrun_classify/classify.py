@@ -28,6 +28,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
     "n": pl.UInt32,
     "n_with": pl.UInt32,
     "rate": pl.Float64,
+    "expected_rate": pl.Float64,
     "base_rate": pl.Float64,
     "lift": pl.Float64,
     "auroc": pl.Float64,

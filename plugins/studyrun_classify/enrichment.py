@@ -10,7 +10,8 @@ from studyrun import Classification, Evidence
 from studyrun_classify.association import adjusted
 from studyrun_classify.incidence import Incidence, halves, incidence_of
 from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.tests import floor, judged, tests
+from studyrun_classify.stratified import always_on
+from studyrun_classify.tests import effect, floor, judged, tests
 from studyrun_classify.verdicts import labels
 
 __all__ = ["classify", "confirm"]
@@ -27,15 +28,23 @@ def classify(evidence: Evidence, params: EnrichmentParams) -> Classification:
     3. On the other half only those are tested again, with Benjamini-Hochberg over them.
     4. What is found, confirmed and strong enough there can be the label; see `verdicts`.
 
-    A concept with parts must also differ from its parts: the larger of its p-value and its p-value
-    within the problems in which all parts hold goes through steps 2 and 3.
+    The concept must be it, and neither the stratum nor its parts: problems are compared only with
+    problems that are alike in `strata`, and for a concept with parts the larger of two p-values
+    goes through steps 2 and 3, the other being that among problems in which all its parts hold.
+
+    Raises:
+        StudyError: the problems have no such column as `strata` names.
     """
-    incidence = incidence_of(evidence)
+    incidence = incidence_of(evidence, params.strata)
     n_active = evidence.features["n_active"].to_numpy()
-    strong = (evidence.features["frequency"] > params.always_on).to_numpy()
-    every = judged(_tests(incidence, n_active > 0, strong), params)
+    strong = always_on(incidence, params.always_on)
+
+    def tested(some: Incidence, features: NDArray[np.bool_]) -> pl.DataFrame:
+        return tests(some.of(features), strong[features], params.alpha)
+
+    every = judged(tested(incidence, n_active > 0), params)
     first, second = (
-        _tests(incidence.on(half), n_active >= params.min_support, strong)
+        tested(incidence.on(half), n_active >= params.min_support)
         for half in halves(evidence.problems.height, evidence.seed)
     )
     confirmed = confirm(first, second, params)
@@ -44,12 +53,6 @@ def classify(evidence: Evidence, params: EnrichmentParams) -> Classification:
         labels=labels(evidence, every, confirmed, params),
         associations=every.join(qs, on=PAIR, how="left", maintain_order="left"),
     )
-
-
-def _tests(
-    incidence: Incidence, features: NDArray[np.bool_], strong: NDArray[np.bool_]
-) -> pl.DataFrame:
-    return tests(incidence.of(features), strong[features])
 
 
 def confirm(first: pl.DataFrame, second: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
@@ -64,6 +67,5 @@ def confirm(first: pl.DataFrame, second: pl.DataFrame, params: EnrichmentParams)
     found = frame.filter(pl.col("q_discovery") <= params.alpha)
     again = found.select(*PAIR, q_confirmation=adjusted(pl.col("p_claim")))
     frame = frame.join(again, on=PAIR, how="left", maintain_order="left")
-    effect = pl.min_horizontal("log_odds", "log_odds_given_parts")
-    holds = (pl.col("q_confirmation") <= params.alpha) & (effect >= floor(params))
+    holds = (pl.col("q_confirmation") <= params.alpha) & (effect() >= floor(params))
     return frame.with_columns(confirmed=holds.fill_null(value=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from studyrun import Concept, Evidence
+from studyrun import Concept, Evidence, StudyError
 
-__all__ = ["Incidence", "counts", "halves", "incidence_of"]
+__all__ = ["Incidence", "counts", "halves", "incidence_of", "pairs_of"]
 
 Bools = NDArray[np.bool_]
 
@@ -30,6 +30,8 @@ class Incidence:
     """(problems, concepts) whether the concept holds."""
     applies: Bools
     """(problems, concepts) whether all parts of the concept hold; true for one without parts."""
+    stratum: NDArray[np.intp]
+    """(problems,) which problems are alike; associations must hold among those."""
 
     def on(self, problems: NDArray[np.intp]) -> Incidence:
         """The same on some of the problems only."""
@@ -38,6 +40,7 @@ class Incidence:
             strength=self.strength[:, problems],
             holds=self.holds[problems],
             applies=self.applies[problems],
+            stratum=self.stratum[problems],
         )
 
     def of(self, features: Bools) -> Incidence:
@@ -47,7 +50,7 @@ class Incidence:
         )
 
     def with_parts(self) -> Incidence:
-        """The same for the concepts that have parts only; `applies` remembers the parts."""
+        """The same for the concepts that have parts among the concepts."""
         known = {concept.name for concept in self.concepts}
         columns = [i for i, c in enumerate(self.concepts) if not known.isdisjoint(c.parts)]
         return replace(
@@ -57,9 +60,27 @@ class Incidence:
             applies=self.applies[:, columns],
         )
 
+    def strata(self) -> Iterator[Incidence]:
+        """The same on the problems of each stratum."""
+        for stratum in np.unique(self.stratum):
+            yield self.on(np.flatnonzero(self.stratum == stratum))
 
-def incidence_of(evidence: Evidence) -> Incidence:
-    """The matrices of the evidence; features by rank, problems as in its table."""
+    @property
+    def active(self) -> csr_array:
+        """(features, problems) 1 where active."""
+        return self.strength.astype(np.bool_).astype(np.float64)
+
+
+def incidence_of(evidence: Evidence, strata: Sequence[str] = ()) -> Incidence:
+    """The matrices of the evidence; features by rank, problems as in its table.
+
+    Args:
+        evidence: what a classifier is given.
+        strata: columns of the problems; those with the same values are alike.
+
+    Raises:
+        StudyError: there is no such column.
+    """
     features = evidence.features["feature"].to_numpy()
     problems = evidence.problems["problem"].to_numpy()
     pairs = evidence.activations
@@ -79,7 +100,21 @@ def incidence_of(evidence: Evidence) -> Incidence:
         strength=strength,
         holds=holds,
         applies=_all_parts(holds, evidence.concepts),
+        stratum=_strata(evidence.problems, strata),
     )
+
+
+def _strata(problems: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.intp]:
+    missing = [name for name in columns if name not in problems.columns]
+    if missing:
+        known = ", ".join(problems.columns)
+        raise StudyError(f"strata: the problems have no column {missing[0]!r}; they have {known}")
+    stratum = np.zeros(problems.height, dtype=np.intp)
+    if columns:
+        alike = problems.with_row_index("row").group_by(columns, maintain_order=True).agg("row")
+        for number, rows in enumerate(alike["row"]):
+            stratum[rows.to_numpy()] = number
+    return stratum
 
 
 def _places(values: pl.Series, order: NDArray[np.uint32]) -> NDArray[np.intp]:
@@ -109,21 +144,14 @@ def halves(n_problems: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.int
     return np.sort(shuffled[:middle]), np.sort(shuffled[middle:])
 
 
-def counts(incidence: Incidence, *, within_parts: bool = False) -> pl.DataFrame:
-    """The table that `associate` takes: every feature with every concept, feature by feature.
-
-    Args:
-        incidence: the matrices.
-        within_parts: count, for each concept, only the problems in which all its parts hold.
-    """
-    applies = incidence.applies if within_parts else np.ones_like(incidence.holds)
-    holds = incidence.holds & applies
-    active = incidence.strength.astype(np.bool_).astype(np.float64)
+def counts(incidence: Incidence) -> pl.DataFrame:
+    """The table that `associate` takes: every feature with every concept, feature by feature."""
+    active, holds = incidence.active, incidence.holds
     shape = (len(incidence.features), holds.shape[1])
     columns = {
-        "n_active": active @ applies.astype(np.float64),
+        "n_active": np.broadcast_to(active.sum(axis=1)[:, None], shape),
         "n_active_with": active @ holds.astype(np.float64),
-        "n_total": np.broadcast_to(applies.sum(axis=0), shape),
+        "n_total": np.broadcast_to(len(holds), shape),
         "n_with": np.broadcast_to(holds.sum(axis=0), shape),
     }
     frame = pl.DataFrame({name: _flat(values) for name, values in columns.items()})

@@ -49,8 +49,13 @@ class EnrichmentParams:
     min_auroc: Auroc = 0.6
     """The same for features that are active nearly everywhere: how often a problem with the concept
     has the larger |activation| of the two."""
+    strata: list[str] = field(default_factory=lambda: ["n_steps"])
+    """Columns of the problems. An association must also hold among problems that are alike in
+    them: a feature of long problems is not one of everything that long problems contain."""
     always_on: Fraction = 0.9
-    """Share of active problems above which |activation| is tested in place of being active."""
+    """Share of the problems of a stratum above which a feature counts as always on there. Where
+    most of its active problems lie in such strata, |activation| is tested in place of being
+    active."""
     power: Level = 0.8
     """Probability of finding the effect for which `n_needed` is computed."""
 

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 import polars as pl
 
 from studyrun import Concept, Evidence
+from studyrun_classify.association import share
 from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.tests import floor
+from studyrun_classify.tests import effect, floor
 
-__all__ = ["best_tests", "labels", "most_specific"]
+__all__ = ["labels", "most_specific"]
 
 NUMBERS = (
     "n",
     "n_with",
     "rate",
+    "expected_rate",
     "base_rate",
     "lift",
     "auroc",
@@ -25,17 +27,34 @@ NUMBERS = (
     "q",
 )
 
+SOURCES = {
+    "lift": "lift_alike",
+    "n": "n_active",
+    "n_with": "n_active_with",
+    "log_odds": "log_odds_alike",
+    "ci_low": "alike_low",
+    "ci_high": "alike_high",
+}
+"""Columns of the tests behind those numbers that have another name here."""
+
 
 def labels(
     evidence: Evidence, every: pl.DataFrame, confirmed: pl.DataFrame, params: EnrichmentParams
 ) -> pl.DataFrame:
     """One row per feature, in no order, with its label, its verdict and what they rest on.
 
-    `verdict` is `enriched` for a confirmed label. Otherwise it is `insufficient` where there are
-    fewer than `min_support` active problems or most concepts are undecided, or it speaks of
-    `concept`, the one with the smallest p on all problems: `weak` (enriched, but by less than the
-    smallest effect that makes a label), `not-confirmed` (enriched on all problems, not on both
-    halves) or `not-enriched`. `evidence` says on which problems `n` ... `q` were counted.
+    `verdict` is `enriched` for a confirmed label. Otherwise, the first that holds of:
+
+    - `insufficient`: fewer than `min_support` active problems;
+    - `weak`: `concept` is enriched, by less than the smallest effect that makes a label;
+    - `not-confirmed`: it is on all problems, but not on both halves;
+    - `explained`: it is, but not among problems alike in `strata` and in having its parts;
+    - `insufficient`: for most concepts there are too few problems to say;
+    - `not-enriched`: there were enough, and nothing was found.
+
+    `evidence` says on which problems `n` ... `q` were counted. `lift` is rate / expected_rate;
+    `log_odds` with its interval and `auroc` compare problems that are alike in `strata`. The label
+    is `general` where there were problems enough, `insufficient` where there were not.
     """
     named = most_specific(confirmed.filter("confirmed"), evidence.concepts)
     rest = every.join(named, on="feature", how="anti", maintain_order="left")
@@ -47,13 +66,13 @@ def labels(
 def most_specific(confirmed: pl.DataFrame, concepts: Sequence[Concept]) -> pl.DataFrame:
     """One confirmed row for each feature that has any.
 
-    A concept gives way to a confirmed one of which it is a part; of what is left, the one whose
-    odds are certain to be largest (`ci_low`) stands, the earlier one if two are equal.
+    A concept gives way to a confirmed one of which it is a part; of what is left, the one with the
+    smallest `p_claim` stands, then the larger odds, then the earlier one.
     """
     implied = _implied(concepts)
     parts = confirmed.join(implied, on="concept").select("feature", concept="part")
     left = confirmed.join(parts, on=["feature", "concept"], how="anti", maintain_order="left")
-    ranked = left.sort("ci_low", descending=True, nulls_last=True, maintain_order=True)
+    ranked = left.sort(["p_claim", "log_odds"], descending=[False, True], maintain_order=True)
     return ranked.unique("feature", keep="first", maintain_order=True)
 
 
@@ -69,14 +88,6 @@ def _implied(concepts: Sequence[Concept]) -> pl.DataFrame:
             ahead = set().union(*(parts.get(part, set()) for part in ahead)) - reached
         rows += [(name, part) for part in sorted(reached - {name})]
     return pl.DataFrame(rows, schema={"concept": pl.String, "part": pl.String}, orient="row")
-
-
-def best_tests(every: pl.DataFrame) -> pl.DataFrame:
-    """The test with the smallest p of each feature; the larger effect, then the earlier concept."""
-    ranked = every.sort(
-        ["p", "log_odds"], descending=[False, True], nulls_last=True, maintain_order=True
-    )
-    return ranked.unique("feature", keep="first", maintain_order=True)
 
 
 def _named(named: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
@@ -95,62 +106,74 @@ def _named(named: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
 
 def _unnamed(every: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
     """`general` or `insufficient` for features without a confirmed label."""
-    frame = _closest(every, params).with_columns(verdict=_verdict(params))
-    not_confirmed = pl.col("verdict") == "not-confirmed"  # each half would have to find it alone
-    needed = pl.when(not_confirmed).then(2 * pl.col("n_needed")).otherwise("n_needed")
+    frame = _closest(every, params)
+    not_confirmed = pl.col("outcome") == "not-confirmed"  # each half would have to find it alone
     few = pl.col("n_active") < params.min_support
-    frame = frame.with_columns(
-        n_needed=pl.when(few).then(pl.max_horizontal(needed, params.min_support)).otherwise(needed)
-    )
+    needed = pl.when(not_confirmed).then(2 * pl.col("n_needed")).otherwise("n_needed")
+    needed = pl.when(few).then(pl.max_horizontal("n_needed", params.min_support)).otherwise(needed)
+    frame = frame.with_columns(n_needed=needed)
     short = not_confirmed & (pl.col("n_active") < pl.col("n_needed"))
-    short = short | (pl.col("verdict") == "insufficient")
+    short = short | (pl.col("outcome") == "insufficient")
     kind = pl.when(short).then(pl.lit("insufficient")).otherwise(pl.lit("general"))
     return _row(
         frame,
         label=kind,
         kind=kind,
-        verdict=pl.col("verdict"),
+        verdict=pl.col("outcome"),
         evidence=pl.lit("all problems"),
         n_needed=pl.col("n_needed"),
     )
 
 
 def _closest(every: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
-    """One row per feature with `undecided`: whether most of its concepts are.
+    """The row of each feature on which its `outcome` rests, with the smallest p that counts."""
+    outcomes = every.group_by("feature").agg(outcome=_outcome(params))
+    rows = every.join(outcomes, on="feature", maintain_order="left")
+    claimed = pl.col("outcome") == "claimed"
+    counts = (
+        pl.when(claimed)
+        .then(pl.col("q_claim") <= params.alpha)
+        .when(pl.col("outcome") == "explained")
+        .then(pl.col("q") <= params.alpha)
+        .when(pl.col("outcome") == "undecided")
+        .then(pl.col("verdict") == "insufficient")
+        .otherwise(pl.lit(value=True))
+    )
+    p = pl.when(claimed).then("p_claim").otherwise("p")
+    ranked = rows.filter(counts).sort(
+        [p, "log_odds"], descending=[False, True], nulls_last=True, maintain_order=True
+    )
+    first = ranked.unique("feature", keep="first", maintain_order=True)
+    weak = pl.when(effect() < floor(params)).then(pl.lit("weak")).otherwise(pl.lit("not-confirmed"))
+    return first.with_columns(
+        q=pl.when(claimed).then("q_claim").otherwise("q"),
+        outcome=pl.when(claimed)
+        .then(weak)
+        .when(pl.col("outcome").is_in(["few", "undecided"]))
+        .then(pl.lit("insufficient"))
+        .otherwise("outcome"),
+    )
 
-    It is the row with the smallest p: of the undecided concepts where they are why nothing can be
-    said, else of all.
-    """
-    open_ = pl.col("verdict") == "insufficient"
-    undecided = every.group_by("feature").agg(undecided=open_.mean() > 0.5)
-    best = best_tests(every).join(undecided, on="feature", maintain_order="left")
-    enough = pl.col("n_active") >= params.min_support
-    instead = best.filter(enough & pl.col("undecided") & (pl.col("verdict") != "enriched"))
-    candidates = every.filter(open_).join(instead, on="feature", how="semi", maintain_order="left")
-    replaced = best_tests(candidates).with_columns(undecided=pl.lit(value=True))
-    return pl.concat([best.join(instead, on="feature", how="anti"), replaced])
 
-
-def _verdict(params: EnrichmentParams) -> pl.Expr:
-    few = pl.col("n_active") < params.min_support
-    enriched = pl.col("verdict") == "enriched"
+def _outcome(params: EnrichmentParams) -> pl.Expr:
+    """What can be said of a feature without a confirmed label, from all its rows."""
     return (
-        pl.when(few)
-        .then(pl.lit("insufficient"))
-        .when(enriched & (pl.col("log_odds") < floor(params)))
-        .then(pl.lit("weak"))
-        .when(enriched)
-        .then(pl.lit("not-confirmed"))
-        .when("undecided")
-        .then(pl.lit("insufficient"))
+        pl.when(pl.col("n_active").first() < params.min_support)
+        .then(pl.lit("few"))
+        .when((pl.col("q_claim") <= params.alpha).any())
+        .then(pl.lit("claimed"))
+        .when((pl.col("q") <= params.alpha).any())
+        .then(pl.lit("explained"))
+        .when((pl.col("verdict") == "insufficient").mean() > 0.5)
+        .then(pl.lit("undecided"))
         .otherwise(pl.lit("not-enriched"))
     )
 
 
 def _row(frame: pl.DataFrame, **said: pl.Expr) -> pl.DataFrame:
     """What is said of each feature, with the numbers of the test that it rests on."""
-    numbers = {"n": "n_active", "n_with": "n_active_with"}
-    counted = [pl.col(numbers.get(name, name)).alias(name) for name in NUMBERS]
+    counted = [pl.col(SOURCES.get(name, name)).alias(name) for name in NUMBERS]
+    frame = frame.with_columns(lift_alike=share("rate", "expected_rate"))
     spoken = [expr.alias(name) for name, expr in said.items()]
     return frame.select("feature", *spoken, "concept", "test", *counted)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import polars as pl
 import torch
 from jaxtyping import Float
 from studyrun_data.answer import read_answer
+from studyrun_data.params import AnswerRule
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -22,9 +23,6 @@ from studyrun import Context, EffectCase, Measurement, SiteEdit
 from studyrun_intervene.changes import delta
 from studyrun_intervene.intervals import wilson
 from studyrun_intervene.params import AnswerEffect
-
-if TYPE_CHECKING:
-    from studyrun_data.params import AnswerRule
 
 __all__ = ["COLUMNS", "OUTCOMES", "measure"]
 
@@ -119,7 +117,7 @@ def _outcomes(
     ]
 
 
-def _row(case: EffectCase, outcomes: pl.DataFrame) -> dict[str, float | None]:
+def _row(case: EffectCase, outcomes: pl.DataFrame) -> dict[str, int | float | None]:
     known = outcomes["answer"].to_list()
     before, after, control = (
         [_reading(text, case.answer_rule) for text in outcomes[name]]
@@ -139,7 +137,7 @@ def _row(case: EffectCase, outcomes: pl.DataFrame) -> dict[str, float | None]:
 
 def _reading(text: str, rule: str) -> float | str:
     """The number that the text gives, or the text where it gives none."""
-    number = read_answer(text, cast("AnswerRule", rule))
+    number = read_answer(text, cast(AnswerRule, rule))
     return text.strip() if number is None else number
 
 
@@ -164,7 +162,7 @@ def _share(
     before: Sequence[object],
     after: Sequence[object],
     confidence: float,
-) -> dict[str, float | None]:
+) -> dict[str, int | float | None]:
     """The share of answers that differ, with its interval; nothing where none was asked."""
     if not before:
         return {name: None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, combinations, islice, zip_longest
 from typing import Literal
 
@@ -11,7 +11,7 @@ import polars as pl
 from studyrun import StudyError
 from studyrun_intervene.params import FeatureChoice
 
-__all__ = ["chosen_features", "label_pairs"]
+__all__ = ["chosen_features", "label_pairs", "named_edits"]
 
 UNSPECIFIC = ("general", "insufficient")
 """Kinds of label that say nothing of what a feature stands for."""
@@ -20,18 +20,34 @@ UNSPECIFIC = ("general", "insufficient")
 def chosen_features(
     features: pl.DataFrame, choice: FeatureChoice | Literal["all"]
 ) -> list[tuple[int, ...]]:
-    """One edit per chosen feature, by rank; as given where they are given by number."""
+    """One edit per chosen feature, by rank; as given where they are given by number.
+
+    Raises:
+        StudyError: a feature or all ranks chosen are beyond those that there are.
+    """
     ranked = features.sort("rank")
     if choice == "all":
         return _edits(ranked)
     if choice.top is not None:
         return _edits(ranked.head(choice.top))
     if choice.ranks is not None:
-        return _edits(ranked.filter(pl.any_horizontal(*map(_within, choice.ranks))))
-    unknown = sorted(set(choice.ids or ()) - set(features["feature"]))
+        within = ranked.filter(pl.any_horizontal(*map(_within, choice.ranks)))
+        if within.is_empty():
+            raise StudyError(f"no feature has a rank in {choice.ranks}; the last is {len(ranked)}")
+        return _edits(within)
+    return named_edits(features, [[feature] for feature in choice.ids or ()])
+
+
+def named_edits(features: pl.DataFrame, edits: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """The edits as given.
+
+    Raises:
+        StudyError: one names a feature that there is not.
+    """
+    unknown = sorted({feature for edit in edits for feature in edit} - set(features["feature"]))
     if unknown:
         raise StudyError(f"the SAE has no feature {unknown[0]}; it has 0..{len(features) - 1}")
-    return [(feature,) for feature in choice.ids or ()]
+    return [tuple(edit) for edit in edits]
 
 
 def label_pairs(features: pl.DataFrame, most: int) -> list[tuple[int, ...]]:

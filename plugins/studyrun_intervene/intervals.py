@@ -38,6 +38,8 @@ def resampled_rows(
 
 def central(samples: Float[Tensor, "samples edits"], confidence: float) -> Interval:
     """The central `confidence` of each column, linearly interpolated between samples."""
+    if samples.shape[1] == 0:
+        return Interval(samples[0], samples[0])
     tail = (1 - confidence) / 2
     ends = torch.tensor([tail, 1 - tail], dtype=samples.dtype, device=samples.device)
     low, high = samples.quantile(ends, dim=0)

@@ -38,9 +38,9 @@ class FeatureChoice:
 
     top: PositiveInt | None = None
     """The so many most frequent features."""
-    ranks: list[RankRange] | None = None
+    ranks: Annotated[list[RankRange], Meta(min_length=1)] | None = None
     """Ranges of frequency ranks, both ends included; rank 1 is the most frequent feature."""
-    ids: list[NonNegativeInt] | None = None
+    ids: Annotated[list[NonNegativeInt], Meta(min_length=1)] | None = None
     """Features by number, 0 to d_sae - 1."""
 
 
@@ -77,7 +77,7 @@ class EditFeatures:
 class EditPairs:
     """Parameters that every step of an intervention on pairs of features has."""
 
-    pairs: list[Pair] | Literal["auto"] = "auto"
+    pairs: Annotated[list[Pair], Meta(min_length=1)] | Literal["auto"] = "auto"
     """Which features form pairs: `[[3, 17]]`, or `auto`: features whose labels are of one kind
     and differ, such as two values or two operations."""
     max_pairs: PositiveInt = 10

@@ -34,15 +34,18 @@ COLUMNS = {
     "relative_l2_diff_active": "relative_l2_diff over active rows only; null if there are none",
     "control_n": "features (pairs) that the control rests on",
     "control_mean": "mean_abs_diff of the same edit of matched features, their mean",
-    "control_ci_low": "lower end of the central share of the matched features' mean_abs_diff",
-    "control_ci_high": "upper end of the central share of the matched features' mean_abs_diff",
+    "control_ci_low": "lower end of the central 95 % of the matched features' mean_abs_diff",
+    "control_ci_high": "upper end of the central 95 % of the matched features' mean_abs_diff",
     "control_percentile": "share of matched features with a smaller mean_abs_diff",
     "random_mean": "mean_abs_diff of changes of the same norm in random directions, their mean",
-    "random_ci_low": "lower end of the central share of the random directions' mean_abs_diff",
-    "random_ci_high": "upper end of the central share of the random directions' mean_abs_diff",
+    "random_ci_low": "lower end of the central 95 % of the random directions' mean_abs_diff",
+    "random_ci_high": "upper end of the central 95 % of the random directions' mean_abs_diff",
     "random_percentile": "share of random directions with a smaller mean_abs_diff",
 }
-"""What the columns are, in order; in the activations' units except counts and shares."""
+"""What the columns are, in order; in the activations' units except counts and shares.
+
+95 % stands for the step's `confidence`.
+"""
 SCHEMA = pl.Schema(dict.fromkeys(COLUMNS, pl.Float64) | {"control_n": pl.UInt32})
 
 
@@ -107,7 +110,7 @@ def _controls(case: EffectCase, mean_abs_diff: pl.Series) -> pl.DataFrame:
     return pl.DataFrame(rows, {name: SCHEMA[name] for name in names})
 
 
-def _control(value: float, controls: list[float], confidence: float) -> dict[str, float]:
+def _control(value: float, controls: list[float], confidence: float) -> dict[str, int | float]:
     if not controls:
         return {"control_n": 0}
     samples = torch.tensor(controls, dtype=torch.float64)[:, None]

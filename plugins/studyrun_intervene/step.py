@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
 
 import polars as pl
+from studyrun_extract.view import Activations
+from studyrun_sae.artifacts import FeatureActs, SaeArtifact
 from studyrun_sae.sae import SAE
 from torch import Tensor
 
 from studyrun import Bound, Context, EffectCase, Inputs, Measurement, Result, StudyError
-from studyrun_intervene.choice import chosen_features, label_pairs
+from studyrun_intervene.choice import chosen_features, label_pairs, named_edits
 from studyrun_intervene.features import feature_table
 from studyrun_intervene.matching import matched_edits
 from studyrun_intervene.params import EditFeatures, EditPairs
 
-if TYPE_CHECKING:
-    from studyrun_extract.view import Activations
-    from studyrun_sae.artifacts import FeatureActs, SaeArtifact
-
-__all__ = ["run_features", "run_pairs"]
+__all__ = ["demand_same_site", "run_features", "run_pairs"]
 
 NO_PAIRS = (
     "no two features carry different labels of one kind, so there is nothing to pair; "
@@ -46,12 +44,15 @@ def run_features(params: EditFeatures, inputs: Inputs, context: Context) -> Resu
 def run_pairs(params: EditPairs, inputs: Inputs, context: Context) -> Result:
     """The effects of editing pairs of features; none, with the reason, if no pair is found."""
     surroundings = _surroundings(params, inputs, context)
-    if params.pairs != "auto":
-        return _measured(params, [tuple(pair) for pair in params.pairs], surroundings, context)
-    edits = label_pairs(surroundings.features, params.max_pairs)
-    if not edits:
-        context.note(NO_PAIRS)
-    return _measured(params, edits, surroundings, context)
+    if params.pairs == "auto":
+        edits = label_pairs(surroundings.features, params.max_pairs)
+    else:
+        edits = named_edits(surroundings.features, params.pairs)
+    result = _measured(params, edits, surroundings, context)
+    if edits:
+        return result
+    context.note(NO_PAIRS)
+    return replace(result, meta={**result.meta, "reason": NO_PAIRS})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,9 +70,9 @@ class _Surroundings:
 def _surroundings(
     params: EditFeatures | EditPairs, inputs: Inputs, context: Context
 ) -> _Surroundings:
-    acts = cast("FeatureActs", inputs["feature-acts"])
-    sae = cast("SaeArtifact", inputs["sae"]).load(context.device)
-    _same_site(sae, acts.meta)
+    acts = cast(FeatureActs, inputs["feature-acts"])
+    sae = cast(SaeArtifact, inputs["sae"]).load(context.device)
+    demand_same_site(sae, acts.meta)
     split = None if params.split == "all" else params.split
     z = acts.dense(split).to(context.device)
     rows = acts.rows if split is None else acts.rows.filter(pl.col("split") == split)
@@ -82,7 +83,7 @@ def _surroundings(
     return _Surroundings(
         problems=rows.select("problem").join(table, on="problem", maintain_order="left"),
         answer_rule=problems.meta["answers"],
-        x=_residuals(cast("Activations", inputs["activations"]), sae, rows["problem"]).to(z.device),
+        x=_residuals(cast(Activations, inputs["activations"]), sae, rows["problem"]).to(z.device),
         z=z,
         sae=sae,
         features=feature_table(active, sae.d_sae, len(z), labels.table if labels else None),
@@ -99,7 +100,12 @@ def _residuals(activations: Activations, sae: SAE, problems: pl.Series) -> Tenso
     return x[found.cast(pl.Int64).to_torch()]
 
 
-def _same_site(sae: SAE, meta: Mapping[str, Any]) -> None:
+def demand_same_site(sae: SAE, meta: Mapping[str, Any]) -> None:
+    """Nothing, if feature activations with that `meta` can be the SAE's.
+
+    Raises:
+        StudyError: they are of another site or width.
+    """
     here, there = (sae.layer, sae.position), (meta["layer"], meta["position"])
     if here != there or sae.d_sae != meta["d_sae"]:
         raise StudyError(
@@ -111,7 +117,7 @@ def _same_site(sae: SAE, meta: Mapping[str, Any]) -> None:
 def _measured(
     params: EditFeatures | EditPairs, edits: Edits, shared: _Surroundings, context: Context
 ) -> Result:
-    used = cast("Served", params).served()
+    used = cast(Served, params).served()
     intervention = context.bind("intervention", used)
     case = _case(params, edits, intervention, shared)
     tables = {"table": _edit_table(case, shared.features, intervention.component.arity)}
@@ -129,7 +135,7 @@ def _measured(
         "position": case.position,
         "confidence": case.confidence,
     }
-    return Result(tables=tables, meta=meta if edits else meta | {"reason": NO_PAIRS})
+    return Result(tables=tables, meta=meta)
 
 
 def _case(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 import torch
@@ -13,9 +14,6 @@ from torch import Tensor
 from studyrun import Artifact, StudyError
 from studyrun_sae.architectures import ARCHITECTURES
 from studyrun_sae.sae import SAE, WEIGHTS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["FeatureActs", "SaeArtifact", "describe", "fingerprint", "restore"]
 

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import polars as pl
 import torch
 from jaxtyping import Float
+from studyrun_extract.view import Activations
 from torch import Tensor
 
 from studyrun import Context, Inputs, NoParams, Result
+from studyrun_sae.artifacts import SaeArtifact
 from studyrun_sae.blocks import blocks
 from studyrun_sae.quality import quality
 from studyrun_sae.sae import SAE
-
-if TYPE_CHECKING:
-    from studyrun_extract.view import Activations
-
-    from studyrun_sae.artifacts import SaeArtifact
 
 __all__ = ["run"]
 
 
 def run(params: NoParams, inputs: Inputs, context: Context) -> Result:  # noqa: ARG001  # contract
     """The active features of every problem, sorted by problem and feature."""
-    activations = cast("Activations", inputs["activations"])
-    artifact = cast("SaeArtifact", inputs["sae"])
+    activations = cast(Activations, inputs["activations"])
+    artifact = cast(SaeArtifact, inputs["sae"])
     sae = artifact.load(context.device)
     assert sae.layer is not None
     assert sae.position is not None

@@ -65,7 +65,7 @@ def _auxiliary(
     pre-activations are low everywhere, and behind a ReLU its encoder would get no gradient.
     """
     top = torch.topk(pre_acts.masked_fill(~dead, -torch.inf), used, dim=1, sorted=False)
-    explained = decode_active(
-        Active(top.indices, top.values), sae.W_dec, torch.zeros_like(error[0])
-    )
-    return (error - explained).square().sum(1).sum() / error.square().sum(1).sum()
+    chosen = Active(top.indices, top.values)
+    left = error - decode_active(chosen, sae.W_dec, torch.zeros_like(sae.b_dec))
+    total = error.square().sum(1).sum().clamp(min=torch.finfo(error.dtype).tiny)
+    return left.square().sum(1).sum() / total

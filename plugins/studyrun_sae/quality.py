@@ -40,7 +40,7 @@ def quality(sae: SAE, x: Float[Tensor, "rows d_in"], splits: Sequence[str]) -> p
     return pl.DataFrame(rows, QUALITY)
 
 
-def _row(sae: SAE, x: Float[Tensor, "rows d_in"]) -> dict[str, float | None]:
+def _row(sae: SAE, x: Float[Tensor, "rows d_in"]) -> dict[str, int | float | None]:
     x_hat = torch.empty_like(x)
     n_active = torch.zeros(sae.d_sae, dtype=torch.int64, device=x.device)
     for rows in blocks(len(x)):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
+from studyrun_extract.view import Activations
 from torch import Tensor
 
 from studyrun import Context, Inputs, Position, Result, StudyError
@@ -16,15 +17,12 @@ from studyrun_sae.quality import quality
 from studyrun_sae.sites import site_faults
 from studyrun_sae.training import train
 
-if TYPE_CHECKING:
-    from studyrun_extract.view import Activations
-
 __all__ = ["run"]
 
 
 def run(params: SaeTrain, inputs: Inputs, context: Context) -> Result:
     """An SAE of one site, trained on the train split; its quality on every split."""
-    activations = cast("Activations", inputs["activations"])
+    activations = cast(Activations, inputs["activations"])
     layer, position = _site(params, activations)
     x = activations.at(layer=layer, position=position).to(context.device)
     splits = activations.table["split"].to_list()

@@ -99,7 +99,7 @@ class _Trainer:
     x: Float[Tensor, "rows d_in"]
     sae: SAE
     params: SaeTrain
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, int | float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         sae = self.sae

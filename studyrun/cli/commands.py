@@ -62,8 +62,9 @@ def check(options: Namespace) -> int:
         return InvalidStudy(found).exit_code
     checked.registry.demand()
     if options.format == "text":
-        cells, steps = len(checked.cells), len(checked.cells[0].steps)
-        write(f"{options.study}: ok ({steps} steps{f' in {cells} cells' * (cells > 1)})")
+        size = f"{len(checked.cells[0].steps)} steps"
+        size += f" in {len(checked.cells)} cells" if len(checked.cells) > 1 else ""
+        write(f"{options.study}: ok ({size})")
     return 0
 
 

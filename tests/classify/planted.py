@@ -22,6 +22,7 @@ class World:
 
     def __post_init__(self):
         self.rng = np.random.default_rng(self.seed)
+        self.n_steps = self.rng.integers(1, 5, self.n_problems)
 
     def concept(self, name, holds, kind="operation", parts=()):
         """A concept that holds on exactly these problems (a share of them, drawn, if a number)."""
@@ -30,6 +31,11 @@ class World:
         self.columns[name] = holds
         self.concepts.append(Concept(name, kind, pl.col(name), parts))
         return holds
+
+    def concept_of_length(self, name, shares, kind="operation", parts=()):
+        """A concept whose share depends on the number of steps, 1 to 4."""
+        holds = self.rng.random(self.n_problems) < np.array(shares)[self.n_steps - 1]
+        return self.concept(name, holds, kind, parts)
 
     def feature(self, problems, strength=None):
         """A feature that is active on these problems; returns its number."""
@@ -62,7 +68,8 @@ class World:
 
     def evidence(self):
         """What a classifier is given."""
-        problems = pl.DataFrame({"id": [f"p{i}" for i in range(self.n_problems)], **self.columns})
+        ids = [f"p{i}" for i in range(self.n_problems)]
+        problems = pl.DataFrame({"id": ids, "n_steps": self.n_steps, **self.columns})
         problems = problems.with_row_index("problem")
         activations = pl.concat([
             pl.DataFrame({

@@ -13,6 +13,8 @@ from studyrun_classify.enrichment import classify
 from studyrun_classify.incidence import counts, halves, incidence_of
 from studyrun_classify.params import EnrichmentParams
 
+from studyrun import StudyError
+
 PARAMS = EnrichmentParams()
 
 
@@ -53,7 +55,10 @@ def test_a_planted_operation_is_found_with_its_numbers():
     assert found["n_with"] == (active & holds[confirming]).sum()
     assert found["rate"] == pytest.approx(found["n_with"] / found["n"])
     assert found["base_rate"] == pytest.approx(holds[confirming].mean())
-    assert found["lift"] == pytest.approx(found["rate"] / found["base_rate"])
+    lengths, having = world.n_steps[confirming], holds[confirming]
+    rates = {n: having[lengths == n].mean() for n in range(1, 5)}
+    assert found["expected_rate"] == pytest.approx(np.mean([rates[n] for n in lengths[active]]))
+    assert found["lift"] == pytest.approx(found["rate"] / found["expected_rate"])
     assert found["ci_low"] < found["log_odds"] < found["ci_high"]
     assert found["q"] < 1e-6
 
@@ -185,20 +190,66 @@ def test_halves_are_a_partition_into_two_of_one_size(n, seed):
 def test_counts_are_those_of_a_loop_over_problems():
     world, _ = with_pattern()
     world.noise(7)
-    evidence = world.evidence()
-    part = {"* then +": ["uses *", "uses +"]}
-    frame = counts(incidence_of(evidence), within_parts=True)
+    frame = counts(incidence_of(world.evidence()))
     for row in frame.sample(40, seed=0).iter_rows(named=True):
         problems = set(world.pairs[row["feature"]][0])
-        inside = [
-            i for i in range(2000)
-            if all(world.columns[name][i] for name in part.get(row["concept"], []))
-        ]  # fmt: skip
-        having = {i for i in inside if world.columns[row["concept"]][i]}
-        assert row["n_total"] == len(inside)
-        assert row["n_with"] == len(having)
-        assert row["n_active"] == len(problems & set(inside))
-        assert row["n_active_with"] == len(problems & having)
+        having = set(np.flatnonzero(world.columns[row["concept"]]))
+        assert (row["n_total"], row["n_with"]) == (2000, len(having))
+        assert (row["n_active"], row["n_active_with"]) == (len(problems), len(problems & having))
+
+
+def test_a_feature_of_long_problems_is_not_one_of_what_long_problems_contain():
+    for seed in range(5):
+        world = with_concepts(seed)
+        world.concept_of_length("uses -", [0.1, 0.3, 0.6, 0.9])
+        world.noise(20)
+        long = world.feature(np.flatnonzero((world.n_steps >= 3) & (world.rng.random(2000) < 0.8)))
+        found = labels_of(world)[long]
+        assert (found["label"], found["verdict"]) == ("general", "explained")
+        assert found["concept"] == "uses -"
+        assert found["rate"] == pytest.approx(found["expected_rate"], abs=0.05)
+        assert found["rate"] > found["base_rate"] + 0.15
+        careless = labels_of(world, replace(PARAMS, strata=[]))[long]
+        assert careless["label"] == "uses -"
+
+
+def test_what_only_shows_among_problems_of_one_length_is_found():
+    """Simpson: on short problems, where the concept is rare, the feature follows it."""
+    world = with_concepts()
+    holds = world.concept_of_length("uses /", [0.3, 0.4, 0.9, 0.95])
+    world.noise(20)
+    short = world.n_steps <= 2
+    feature = world.feature(np.flatnonzero(short & (world.rng.random(2000) < 0.15 + 0.7 * holds)))
+    found = labels_of(world)[feature]
+    assert found["label"] == "uses /"
+    assert found["expected_rate"] < found["rate"]
+
+
+def test_a_concept_of_the_length_itself_is_tested_without_strata():
+    world = with_concepts()
+    long = world.concept("3 or more steps", world.n_steps >= 3, "pattern")
+    world.noise(20)
+    feature = world.follower(long, 0.95, 300)
+    assert labels_of(world)[feature]["label"] == "3 or more steps"
+
+
+def test_a_feature_on_for_every_long_problem_is_labelled_by_its_strength_there():
+    world = with_concepts()
+    holds = world.concept("uses *", 0.5)
+    world.noise(20)
+    long = np.flatnonzero(world.n_steps >= 3)
+    strength = 5 + world.rng.normal(size=len(long)) + 1.2 * holds[long]
+    feature = world.feature(long, strength)
+    found = labels_of(world)[feature]
+    assert (found["label"], found["test"]) == ("uses *", "magnitude")
+    assert found["auroc"] > 0.7
+
+
+def test_strata_that_the_problems_do_not_have_are_named():
+    world = with_concepts(n_problems=100, n=2)
+    world.noise(2)
+    with pytest.raises(StudyError, match="strata: the problems have no column 'mood'; they have"):
+        labels_of(world, replace(PARAMS, strata=["mood"]))
 
 
 def test_every_active_feature_meets_every_concept_in_the_associations():

@@ -20,12 +20,12 @@ LAYERS = [
     | {"syntax", "parser", "findings", "fields", "references"},
     {"study", "overrides", "drafts", "matrix", "links"},
     {"schema", "wiring", "wording", "conformance"},
-    {"validation", "semantics", "checking"},
+    {"validation", "semantics", "checks", "checking"},
     {"store", "progress", "events", "batches", "recipes", "reasons"},
     {"plan", "context", "verdicts", "execution", "exports", "record"},
     {"runner", "preparation"},
     {"runs"},
-    {"testing", "describe", "scaffold"},
+    {"testing", "laws", "trials", "samples", "specimen", "describe", "scaffold"},
     {"cli", "__main__"},
 ]
 HEAVY = {"torch", "transformers", "polars", "numpy", "scipy", "tokenizers", "safetensors"}

@@ -1,13 +1,7 @@
 """Every registered intervention keeps the laws that bind it, and every law can be broken."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))  # broken_interventions, a plugin of mutants
-
 from broken_interventions import MUTANTS  # found through the line above
 
 from studyrun import NoParams

@@ -221,6 +221,20 @@ print(*shrunk)
     assert done.stdout.split() in (["8", "4"], ["8", "4", "2"])
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_gpu_memory_that_really_runs_out_is_noticed():
+    half = torch.cuda.get_device_properties(0).total_memory // 2
+    shrunk = []
+
+    def work(piece):
+        torch.empty(len(piece), half // 4, dtype=torch.uint8, device="cuda")
+
+    in_batches(work, range(16), 16, lambda _n: None, shrunk.append)
+    assert shrunk[0] == 8
+    assert shrunk[-1] in (2, 4)
+
+
 def test_the_size_is_the_study_s_and_shrinking_is_noted(lab):
     pieces, notes = [], []
     document = changed("runtime.batch_size", 3)

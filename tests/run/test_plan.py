@@ -182,6 +182,14 @@ def test_what_cannot_be_read_blocks_what_needs_it(lab, tmp_path):
     assert {step.action for step in planned.values()} == {"blocked"}
 
 
+def test_after_a_blocked_run_there_is_nothing_to_compare_with(lab, tmp_path):
+    file = tmp_path / "late.txt"
+    document = changed("data.with", {"file": str(file)})
+    lab.run(document)
+    file.write_text("here now")
+    assert set(lab.reasons(document).values()) == {FRESH}
+
+
 def test_what_two_cells_share_runs_once(lab):
     cells = [cell("k=4", DOCUMENT), cell("k=6", changed("steps.sums.with.k", 6))]
     steps = {(step.cell, step.name): step for step in lab.plan(*cells).steps}

@@ -15,6 +15,7 @@ from toys import DOCUMENT, PLUGIN
 import studyrun
 from studyrun.errors import ArtifactDamaged, InvalidStudy, StepFailed, UsageError
 from studyrun.runs import explain
+from studyrun.specimen import tiny_study
 
 PLUGINS = [str(PLUGIN)]
 HEAVY = {"torch", "polars", "numpy", "transformers", "scipy"}
@@ -169,6 +170,19 @@ def test_a_second_run_is_quick_and_imports_nothing_heavy(study):
     record = json.loads((study.parent / "outputs/toy/latest/run.json").read_text())
     statuses = {entry["status"] for entry in record["cells"][""]["steps"].values()}
     assert statuses == {"reused"}
+
+
+@pytest.mark.slow
+def test_a_second_run_of_the_real_plugins_is_as_quick(tmp_path):
+    """No plugin may import torch to say what its parameters, files and model are."""
+    steps = "labels: {use: classify}\nablation: {use: ablate}\nreport: {use: report}"
+    file = tmp_path / "tiny.yaml"
+    file.write_text(tiny_study(tmp_path, steps) + "runtime: {device: cpu}\n")
+    first, _, imported = command(file, "tiny.yaml", "--quiet")
+    assert (first.returncode, "torch" in imported) == (0, True), first.stderr[-2000:]
+    second, seconds, imported = command(file, "tiny.yaml", "--quiet")
+    assert (second.returncode, imported) == (0, set())
+    assert seconds < 1.5
 
 
 def test_a_failing_step_ends_with_exit_code_1_and_its_place_in_the_study(study, monkeypatch):

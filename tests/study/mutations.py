@@ -63,7 +63,7 @@ def change_a_type(rng, text):
         [
             (r"(?:problems|d_sae|top): ([\w.]+)", ["many", "'3'", "[3]", "{a: 1}", "true", "1.5"]),
             (r"(?:seed): ([\w.]+)", ["many", "'3'", "[3]", "{a: 1}", "true", "1.5", "null"]),
-            (r"(?:layers|positions|ranks): (\[[^]]*\])", ["14", "x", "{a: 1}", "[[1]]", "[{}]", "~"]),
+            (r"(?:layers|positions|ranks): (\[[^]]*\])", ["14", "{a: 1}", "[[1]]", "[{}]", "~"]),
             (r"(?:validation): ([\w.]+)", ["half", "'0.2'", "[0.2]", "true", "null"]),
             (r"(?:study|claim): (.*)$", ["5", "1e3", "true", "[a]", "{a: b}", "null", "", "0x1F"]),
             (r"(?:given|expect): (S.*)$", ["5", "1e3", "true", "[a]", "{a: b}", "null", ""]),

@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 from strategies import study_scalars, toy_studies
 
+from studyrun.contracts import Component
+from studyrun.fields import Parameters
 from studyrun.registry import Registry
 from studyrun.schema import compose, published_schema
 
@@ -127,6 +130,21 @@ def test_a_component_with_required_parameters_cannot_be_named_alone():
 
 def test_the_step_of_the_verdicts_is_nobodys_to_use():
     assert "verdicts" not in TOYS["$defs"]["use.step"]["properties"]["use"]["enum"]
+
+
+@dataclass(frozen=True)
+class Paired:
+    pair: tuple[int, str]
+    same: tuple[int, int] = (1, 2)
+
+
+def test_a_tuple_of_a_fixed_length_means_the_same_too():
+    paired = Parameters(Component("step", "paired", "1", Paired, "x:y", makes="z"))
+    schema = paired.definitions["step.paired"]
+    assert agree(schema, {"pair": [1, "x"]})
+    assert not agree(schema, {"pair": [1]})
+    assert not agree(schema, {"pair": [1, "x", 2]})
+    assert not agree(schema, {"pair": [1, "x"], "same": [1, "x"]})
 
 
 def test_a_study_that_extends_may_be_partial():

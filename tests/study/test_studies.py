@@ -1,6 +1,7 @@
 """The studies in tests/studies: a new case is a new file.
 
 A negative one says what is expected: `# expect: LINE:COLUMN PATH: message`, in order, all of it.
+A message that a plugin words may end with an ellipsis.
 """
 
 from pathlib import Path
@@ -39,7 +40,10 @@ def test_it_has_exactly_the_faults_that_it_announces(file, monkeypatch):
     lines = file.read_bytes().decode("utf-8", "replace").splitlines()
     expected = [line.removeprefix("# expect: ") for line in lines if line.startswith("# expect: ")]
     assert expected, "a negative study announces at least one fault"
-    assert found(file) == expected
+    told = found(file)
+    assert len(told) == len(expected)
+    for message, pattern in zip(told, expected, strict=True):
+        assert message == pattern or ("…" in pattern and message.startswith(pattern.rstrip("…")))
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda f: f.stem)

@@ -59,6 +59,16 @@ def test_all_mistakes_are_told_at_once_in_file_order():
     assert places == ["1:8", "3:32", "5:28", "8:42", "8:58", "15:38", "16:19"]
 
 
+def test_a_fault_in_a_named_component_hides_none_of_its_step():
+    """The classifier's mistake and the mistake of the step that names it: both are told."""
+    text = changed(
+        line5="  acts: {use: read, with: {layers: [9], positions: [0]}}",
+        line8="  labels: {use: name, with: {concepts: [{use: contains, with: {values: []}}, odd]}}",
+        line9="  effects: {use: edit, needs: [featurs]}",
+    )
+    assert [fault.split(" ")[0] for fault in faults(text)] == ["5:37", "8:72", "8:78", "9:32"]
+
+
 def test_a_component_of_a_plugin_that_failed_is_explained():
     broken = PluginInfo("clamp", "2.0", "studyrun-clamp", "clamp", error="ImportError: no torch")
     (fault,) = faults(changed(line10="  report: {use: squeeze}"), study_toys.registry(broken))

@@ -11,7 +11,7 @@ from strategies import toy_studies
 from studyrun.errors import InvalidStudy
 from studyrun.links import Slot, link
 from studyrun.study import Hypothesis, StepSpec, Study, Use
-from studyrun.wiring import wire
+from studyrun.wiring import wire, wire_cells
 
 REGISTRY = study_toys.registry()
 TYPES = {
@@ -135,7 +135,7 @@ def test_an_unknown_component_makes_whatever_is_missing():
 
 def test_a_missing_need_is_guessed():
     (fault,) = link(slots("read", "fit<raed"))[1]
-    assert (fault.suggestion, fault.allowed) == ("read", ("data", "read"))
+    assert (fault.suggestion, fault.allowed) == ("read", ("data", "read", "fit"))
 
 
 @given(st.integers(1, 400), st.randoms(use_true_random=False))
@@ -198,6 +198,18 @@ def test_a_wired_study():
     assert nodes["report"].earlier == ("data", "acts", "sae", "features", "verdicts")
     assert nodes["sae"].bound.params == study_toys.Fit(k=4)
     assert (wiring.facts.n_layers, wiring.model.component.name) == (4, "toy")
+
+
+def test_cells_ask_a_model_that_they_share_once(monkeypatch):
+    asked = []
+    facts = REGISTRY.facts
+    monkeypatch.setattr(REGISTRY, "facts", lambda bound: asked.append(bound) or facts(bound))
+    other = Use("toy", {"checkpoint": "other"})
+    cells = [study(cell="a"), study(cell="b", seed=1), study(cell="c", model=other)]
+    wired = wire_cells(cells, REGISTRY)
+    assert list(wired) == ["a", "b", "c"]
+    assert [wiring.study.seed for wiring in wired.values()] == [0, 1, 0]
+    assert len(asked) == 2
 
 
 def test_without_hypotheses_there_are_no_verdicts():

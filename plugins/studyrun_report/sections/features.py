@@ -25,14 +25,17 @@ LABELS = (
     Spec("rate", "Rate", "share",
          "Share of the feature's active problems that have the concept, and how many they are; "
          "counted on problems that had no part in choosing the label", of="n_with/n"),
+    Spec("expected_rate", "Expected", "share",
+         "The rate that the feature's problems would have if only what the problems were compared "
+         "within mattered, such as their number of steps"),
     Spec("base_rate", "Base rate", "share", "Share of all problems that have the concept"),
-    Spec("lift", "Lift", "number", "Rate / base rate"),
+    Spec("lift", "Lift", "number", "Rate / expected rate; rate / base rate where none is given"),
     Spec("auroc", "AUROC", "number",
          "For features active nearly everywhere: how often a problem with the concept has the "
          "larger activation of two"),
     Spec("odds", "Odds ratio", "number",
-         "Odds of the concept among active against inactive problems, with its 95 % interval; for "
-         "an AUROC its odds", ends=("odds_low", "odds_high")),
+         "Odds of the concept among active against inactive problems that are otherwise alike, "
+         "with its 95 % interval; for an AUROC its odds", ends=("odds_low", "odds_high")),
     Spec("q", "q", "probability", "p-value after Benjamini-Hochberg"),
     Spec("verdict", "Verdict"),
 )  # fmt: skip
@@ -50,7 +53,8 @@ def section(source: Source) -> Section | None:
     blocks = tuple(_blocks(source))
     lead = (
         "A label is a tested association between a feature and a concept. Its numbers stand "
-        "beside it: the rate among the feature's problems against the base rate of all."
+        "beside it: the rate among the feature's problems against that of comparable problems and "
+        "of all."
     )
     return Section("features", "Specialised features", blocks, lead) if blocks else None
 
@@ -111,14 +115,18 @@ def _evidence(row: Mapping[str, Any]) -> str:
     certainty = "" if q is None else f", q = {probability(q)}"
     if row.get("auroc") is not None:
         return (
-            f"It is active on {share(row['frequency'])} of the problems, so its strength was "
-            f"tested: of two problems the one with the concept has the larger activation in "
+            "It is nearly always active where it is active at all, so its strength was tested: of "
+            "two comparable problems the one with the concept has the larger activation in "
             f"{share(row['auroc'])} of pairs (odds {_odds(row)}){certainty}."
         )
     if row.get("rate") is None or row.get("n") is None:
         return ""
     where = f" ({row['evidence']})" if row.get("evidence") else ""
-    against = f", against {share(row['base_rate'])} of all problems" if row.get("base_rate") else ""
+    against = ""
+    if row.get("expected_rate") is not None:
+        against = f", against {share(row['expected_rate'])} expected of comparable problems"
+    elif row.get("base_rate") is not None:
+        against = f", against {share(row['base_rate'])} of all problems"
     odds = f"; odds ratio {_odds(row)}" if row.get("odds") is not None else ""
     have = f"{row['n_with']} of {row['n']} active problems{where} have the concept"
     return f"{have} ({share(row['rate'])}){against}{odds}{certainty}."

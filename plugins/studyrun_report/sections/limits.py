@@ -21,6 +21,7 @@ INSUFFICIENT = (
     Spec("concept", "Closest concept", about="The undecided concept with the smallest p-value"),
     Spec("n_active", "Active", "count", "Problems on which it is active"),
     Spec("rate", "Rate", "share", "Share of them that have the concept", of="n_with/n"),
+    Spec("expected_rate", "Expected", "share", "The rate expected of comparable problems"),
     Spec("base_rate", "Base rate", "share"),
     Spec("q", "q", "probability"),
     Spec("n_needed", "Active needed", "count",

@@ -1,0 +1,165 @@
+"""Asking components what is wrong with the parameters that a study gives them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studyrun.errors import PluginError, StudyError
+from studyrun.findings import Finding
+from studyrun.plugins import BROKEN, describe_error
+from studyrun.references import references
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from studyrun.contracts import Bound, CheckScope, Component, Fault, Kind, ModelFacts
+    from studyrun.document import KeyPath
+    from studyrun.registry import Registry
+
+__all__ = ["Checks", "Usage"]
+
+AT = re.compile(r"(?P<message>.*) - at `\$(?P<path>[^`]*)`", re.DOTALL)
+"""How msgspec says where a value is that a parameter class refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A place where a study uses a component."""
+
+    path: KeyPath
+    kind: Kind
+    ref: Any
+    """A name, or `{use, with}`."""
+    component: Component | None
+    """None where there is none of that name."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The parameters that the study gives."""
+        given = self.ref.get("with") if isinstance(self.ref, dict) else None
+        return given if isinstance(given, dict) else {}
+
+    @property
+    def inside(self) -> KeyPath:
+        """Where the parameters stand, or where they would."""
+        return (*self.path, "with") if isinstance(self.ref, dict) else self.path
+
+    @property
+    def name_path(self) -> KeyPath:
+        """Where the component is named."""
+        return (*self.path, "use") if isinstance(self.ref, dict) else self.path
+
+
+class Checks:
+    """The checks of components; what several cells of a matrix have alike is bound once."""
+
+    def __init__(self, registry: Registry, folder: Path) -> None:
+        self._registry, self._folder = registry, folder
+        self._bound: dict[str, Bound | StudyError] = {}
+        self._named: dict[str, list[tuple[KeyPath, Kind, Any]]] = {}
+        self._facts: dict[int, ModelFacts | StudyError] = {}
+
+    def examine(
+        self, usage: Usage, scope: CheckScope, unsound: Collection[KeyPath]
+    ) -> tuple[Bound | None, list[Finding]]:
+        """The component with typed parameters, and what it and those it names find wrong.
+
+        It is None, and is not asked, where its own parameters (at paths in `unsound`) are known
+        to be wrong; the components that they name are asked all the same.
+        """
+        if usage.component is None:
+            return None, []
+        inner = self._inner(usage, usage.component)
+        others = [each.path for each in inner]
+        own = [path for path in unsound if not any(_is_under(path, other) for other in others)]
+        bound, found = None, list[Finding]()
+        if not any(_concerns(path, usage) for path in own):
+            bound, found = self._ask(usage, usage.component, scope)
+        for each in inner:
+            found += self.examine(each, scope, unsound)[1]
+        return bound, found
+
+    def facts(self, model: Bound) -> ModelFacts | StudyError:
+        """What is known of a model; asked once, because it reads the weights."""
+        if id(model) not in self._facts:
+            try:
+                self._facts[id(model)] = self._registry.facts(model)
+            except StudyError as error:
+                self._facts[id(model)] = error
+        return self._facts[id(model)]
+
+    def _inner(self, usage: Usage, component: Component) -> list[Usage]:
+        """The components that the parameters name."""
+        key = json.dumps([usage.kind, component.name, usage.given])
+        if key not in self._named:
+            self._named[key] = list(references(component.params, usage.given))
+        found = []
+        for path, kind, ref in self._named[key]:
+            name = ref if isinstance(ref, str) else ref.get("use")
+            known = self._registry.find(kind, name) if isinstance(name, str) else None
+            found.append(Usage((*usage.inside, *path), kind, ref, known))
+        return found
+
+    def _ask(
+        self, usage: Usage, component: Component, scope: CheckScope
+    ) -> tuple[Bound | None, list[Finding]]:
+        bound = self._bind(usage)
+        if isinstance(bound, PluginError):
+            return None, [Finding(usage.name_path, str(bound), "plugin")]
+        if isinstance(bound, StudyError):
+            return None, [_refused(bound, usage)]
+        found = self._check(usage, component, bound, scope) if component.check else []
+        return (None if found else bound), found
+
+    def _bind(self, usage: Usage) -> Bound | StudyError:
+        key = json.dumps([usage.kind, usage.ref])
+        if key not in self._bound:
+            try:
+                self._bound[key] = self._registry.bind(usage.kind, usage.ref, self._folder)
+            except StudyError as error:
+                self._bound[key] = error
+        return self._bound[key]
+
+    def _check(
+        self, usage: Usage, component: Component, bound: Bound, scope: CheckScope
+    ) -> list[Finding]:
+        try:
+            check = self._registry.function(component, component.check)
+            return [_placed(fault, usage) for fault in check(bound.params, scope)]
+        except PluginError as error:
+            return [Finding(usage.name_path, str(error), "plugin")]
+        except BROKEN as error:  # whatever a plugin's own code may raise
+            owner = self._registry.owner(component).label
+            blame = f"plugin {owner}: the check of {component.name!r} failed"
+            return [Finding(usage.name_path, f"{blame}: {describe_error(error)}", "plugin")]
+
+
+def _concerns(path: KeyPath, usage: Usage) -> bool:
+    """Whether what is wrong at a path keeps the component from being bound."""
+    return path == usage.path or any(
+        _is_under(path, part) for part in (usage.name_path, usage.inside)
+    )
+
+
+def _is_under(path: KeyPath, other: KeyPath) -> bool:
+    return path[: len(other)] == other
+
+
+def _refused(error: StudyError, usage: Usage) -> Finding:
+    """Parameters that fit the schema, but not their class (its `__post_init__` said no)."""
+    text = str(error.__cause__ or error)
+    placed = AT.fullmatch(text)
+    if placed is None:
+        return Finding(usage.inside, text, "component")
+    keys = re.findall(r"\[(\d+)\]|\.([^.\[]+)", placed["path"])
+    inner = tuple(int(index) if index else key for index, key in keys)
+    return Finding((*usage.inside, *inner), placed["message"], "component")
+
+
+def _placed(fault: Fault, usage: Usage) -> Finding:
+    path = (*usage.inside, *fault.path)
+    return Finding(path, fault.message, "component", allowed=fault.allowed)

@@ -1,0 +1,173 @@
+"""Which edits are made: features by rank or number, pairs from labels, and matched controls."""
+
+import polars as pl
+import pytest
+import torch
+from edit_cases import activations_table, sparse  # found through the line above
+from studyrun_intervene.checks import check_features, check_pairs
+from studyrun_intervene.choice import chosen_features, label_pairs, named_edits
+from studyrun_intervene.features import feature_table
+from studyrun_intervene.matching import matched_edits
+from studyrun_intervene.params import EditFeatures, EditPairs, FeatureChoice
+
+from studyrun import CheckScope, StudyError
+from studyrun.registry import Registry
+
+
+def features_of(*rows):
+    """A feature table of (rank, label, kind) rows."""
+    return pl.DataFrame(
+        [(number, *row) for number, row in enumerate(rows)],
+        {"feature": pl.UInt32, "rank": pl.UInt32, "label": pl.String, "kind": pl.String},
+        orient="row",
+    )
+
+
+RANKED = features_of(*((rank, None, None) for rank in (3, 1, 5, 2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("all", [1, 3, 0, 4, 2]),
+        (FeatureChoice(top=2), [1, 3]),
+        (FeatureChoice(ranks=["1-1", "4-5"]), [1, 4, 2]),
+        (FeatureChoice(ids=[4, 0]), [4, 0]),
+    ],
+    ids=str,
+)
+def test_features_are_chosen_by_rank_or_as_named(choice, expected):
+    assert chosen_features(RANKED, choice) == [(feature,) for feature in expected]
+
+
+def test_a_feature_that_the_sae_has_not_is_refused():
+    with pytest.raises(StudyError, match=r"no feature 5; it has 0\.\.4"):
+        chosen_features(RANKED, FeatureChoice(ids=[1, 5]))
+
+
+def test_ranks_and_pairs_that_do_not_exist_are_refused():
+    with pytest.raises(StudyError, match="the last is 5"):
+        chosen_features(RANKED, FeatureChoice(ranks=["6-9"]))
+    with pytest.raises(StudyError, match="no feature 7"):
+        named_edits(RANKED, [[0, 1], [7, 1]])
+    assert named_edits(RANKED, [[4, 1]]) == [(4, 1)]
+
+
+def test_pairs_join_different_labels_of_one_kind():
+    features = features_of(
+        (1, "general", "general"),
+        (2, "contains 50", "value"),
+        (3, "uses +", "operation"),
+        (4, "contains 12", "value"),
+        (5, "contains 50", "value"),  # the label's second feature
+        (6, "uses *", "operation"),
+        (7, "contains 7", "value"),
+        (8, "* then +", "pattern"),  # alone of its kind
+        (9, None, "insufficient"),
+    )
+    assert label_pairs(features, 10) == [(1, 3), (2, 5), (1, 6), (3, 6)]
+    assert label_pairs(features, 2) == [(1, 3), (2, 5)]
+
+
+def test_no_labels_no_pairs():
+    assert label_pairs(RANKED, 10) == []
+    assert label_pairs(features_of((1, "a", "general"), (2, "b", "general")), 10) == []
+
+
+def test_ranks_are_by_frequency_unless_labels_say_otherwise():
+    z = torch.tensor([[1.0, 0, 2, 0], [1, 0, 0, 0], [3, 0, -4, 0]])
+    own = feature_table(activations_table(z), 4, 3, None)
+    assert own["rank"].to_list() == [1, 3, 2, 4]
+    assert own["n_active"].to_list() == [3, 0, 2, 0]
+    assert own["mean_abs_activation"].to_list() == pytest.approx([5 / 3, 0, 2, 0])
+    assert own["mean_abs_when_active"].to_list() == pytest.approx([5 / 3, None, 3, None])
+    labels = features_of((2, "b", "value"), (1, "a", "value"), (3, "c", "x"), (4, None, "y"))
+    named = feature_table(activations_table(z), 4, 3, labels)
+    assert named["rank"].to_list() == [2, 1, 3, 4]
+    assert named["label"].to_list() == ["b", "a", "c", None]
+    assert named["n_active"].to_list() == [3, 0, 2, 0]
+
+
+# Controls
+
+
+def columns_with(*n_and_size):
+    """z with, per feature, so many active rows of that size."""
+    rows = max(n for n, _ in n_and_size)
+    columns = [[size] * n + [0.0] * (rows - n) for n, size in n_and_size]
+    return torch.tensor(columns).T
+
+
+def table_of(z):
+    return feature_table(activations_table(z), z.shape[1], len(z), None)
+
+
+def test_matched_features_are_alike_in_frequency_and_strength():
+    features = table_of(columns_with((50, 2.0), (48, 2.1), (50, 9.0), (2, 2.0), (45, 2.0)))
+    assert matched_edits(features, [(0,)], 2) == (((1,), (4,)),)
+    assert matched_edits(features, [(2,)], 9) == (((1,), (0,), (4,), (3,)),)
+
+
+def test_an_edited_feature_is_no_control_and_no_pair_is_of_one_feature():
+    features = table_of(sparse(30, 8))
+    edits = [(0, 5), (3, 1)]
+    for edit, controls in zip(edits, matched_edits(features, edits, 4), strict=True):
+        assert len(controls) == 4
+        for control in controls:
+            assert len(set(control)) == 2
+            assert not set(control) & set(edit)
+
+
+def test_what_is_never_active_has_no_match_and_is_none():
+    z = sparse(30, 5)
+    z[:, 1] = 0
+    first, dead = matched_edits(table_of(z), [(0,), (1,)], 10)
+    assert (1,) not in first
+    assert len(first) == 3
+    assert dead == ()
+
+
+# What `check` says before anything runs
+
+
+def scope(**params):
+    bound = Registry.load().bind("step", {"use": "sae-train", "with": params})
+    return CheckScope(steps={"sae": bound})
+
+
+@pytest.mark.parametrize(
+    ("params", "path", "message"),
+    [
+        ({"features": FeatureChoice()}, ("features",), "say one of top, ranks and ids"),
+        ({"features": FeatureChoice(top=1, ids=[2])}, ("features",), "this says top and ids"),
+        ({"features": FeatureChoice(ranks=["9-3"])}, ("features", "ranks", 0), "write 3-9"),
+        ({"features": FeatureChoice(ranks=["1-99"])}, ("features", "ranks", 0), "64 ranks"),
+        ({"features": FeatureChoice(top=65)}, ("features", "top"), "has 64 features"),
+        ({"features": FeatureChoice(ids=[0, 64])}, ("features", "ids", 1), "no feature 64"),
+        ({"effects": ["answer", {"use": "answer"}]}, ("effects", 1), "stands here twice"),
+    ],
+)
+def test_faults_of_feature_steps(params, path, message):
+    (fault,) = check_features(EditFeatures(**params), scope(d_sae=64))
+    assert fault.path == path
+    assert message in fault.message
+
+
+@pytest.mark.parametrize(
+    ("pairs", "path", "message"),
+    [
+        ([[1, 2], [3, 3]], ("pairs", 1), "paired with itself"),
+        ([[1, 64]], ("pairs", 0, 1), "no feature 64"),
+    ],
+)
+def test_faults_of_pair_steps(pairs, path, message):
+    (fault,) = check_pairs(EditPairs(pairs=pairs), scope(d_sae=64))
+    assert fault.path == path
+    assert message in fault.message
+
+
+def test_what_is_right_has_no_faults():
+    assert not list(check_features(EditFeatures(), scope()))
+    assert not list(check_features(EditFeatures(features="all"), CheckScope()))
+    assert not list(check_pairs(EditPairs(), scope()))
+    assert not list(check_pairs(EditPairs(pairs=[[0, 511]]), scope()))
