@@ -140,7 +140,7 @@ if TYPE_CHECKING:
     from studyrun.runs import Run, open_run, run
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name's home defines
+def __getattr__(name: str) -> Any:
     """Import a public name from its home on first use."""
     if name not in _HOME_OF:
         raise AttributeError(f"module 'studyrun' has no attribute {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections import Counter
@@ -90,6 +91,8 @@ def execute(
         StudyError: the run cannot be recorded: no space, or no permission.
         KeyboardInterrupt: as it came; the record says `interrupted`.
     """
+    # Before torch is imported: on a busy machine, threads that spin at barriers took 10 x as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return _Runner(plan, registry, store, runs, options or Options()).run()
 
 

@@ -60,7 +60,7 @@ def layer_of(room: str) -> int:
     for number, names in enumerate(LAYERS):
         if room in names:
             return number
-    raise AssertionError(f"studyrun/{room} stands in no layer of {__file__}: add it where it belongs")
+    raise AssertionError(f"studyrun/{room} stands in no layer: add it where it belongs")
 
 
 @pytest.mark.parametrize("file", core_files(), ids=lambda file: str(file.relative_to(CORE)))
