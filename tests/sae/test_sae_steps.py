@@ -127,10 +127,11 @@ def test_a_saved_sae_comes_back(run):
         lambda tensors, _: tensors.update(b_dec=tensors["b_dec"] + 0.1),
         lambda tensors, _: tensors.update(b_enc=tensors["b_enc"] + 0.1),
         lambda tensors, _: tensors["W_dec"].mul_(float("nan")),
+        lambda tensors, _: (tensors["W_enc"].mul_(2), tensors["W_dec"].div_(2)),
         lambda _, meta: meta.update(k=4),
         lambda _, meta: meta.update(architecture="abstopk"),
     ],
-    ids=["W_dec transposed", "W_enc transposed", "b_dec", "b_enc", "nan", "k", "architecture"],
+    ids=["W_dec transposed", "W_enc transposed", "b_dec", "b_enc", "nan", "scale", "k", "architecture"],
 )
 def test_an_sae_that_does_not_reproduce_its_fingerprint_is_refused(damage):
     """Traps M4 and F10: a square SAE transposed, an architecture or a bias lost."""
