@@ -56,14 +56,18 @@ def classify(evidence: Evidence, params: EnrichmentParams) -> Classification:
 
 
 def confirm(first: pl.DataFrame, second: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
-    """`second` with `q_discovery`, `q_confirmation` (null where nothing was found) and `confirmed`.
+    """`second` with `p_discovery`, `q_discovery`, `q_confirmation` and `confirmed`.
+
+    `p_discovery` and `q_discovery` are of the first half, `q_confirmation` of the second; it is
+    null where the first half found nothing.
 
     Args:
         first: the tests on the half that finds.
         second: the tests of the same pairs, in the same order, on the half that confirms.
         params: the level and the smallest effects.
     """
-    frame = second.with_columns(q_discovery=first.select(adjusted(pl.col("p_claim"))).to_series())
+    discovery = first.select(p_discovery="p_claim", q_discovery=adjusted(pl.col("p_claim")))
+    frame = second.hstack(discovery)
     found = frame.filter(pl.col("q_discovery") <= params.alpha)
     again = found.select(*PAIR, q_confirmation=adjusted(pl.col("p_claim")))
     frame = frame.join(again, on=PAIR, how="left", maintain_order="left")

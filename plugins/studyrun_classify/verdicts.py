@@ -26,7 +26,6 @@ NUMBERS = (
     "ci_high",
     "q",
 )
-
 SOURCES = {
     "lift": "lift_alike",
     "n": "n_active",
@@ -67,12 +66,13 @@ def most_specific(confirmed: pl.DataFrame, concepts: Sequence[Concept]) -> pl.Da
     """One confirmed row for each feature that has any.
 
     A concept gives way to a confirmed one of which it is a part; of what is left, the one with the
-    smallest `p_claim` stands, then the larger odds, then the earlier one.
+    smallest p on the half that found them stands, the earlier one if two are equal. The numbers of
+    the other half, which are shown, had no part in the choice.
     """
     implied = _implied(concepts)
     parts = confirmed.join(implied, on="concept").select("feature", concept="part")
     left = confirmed.join(parts, on=["feature", "concept"], how="anti", maintain_order="left")
-    ranked = left.sort(["p_claim", "log_odds"], descending=[False, True], maintain_order=True)
+    ranked = left.sort("p_discovery", maintain_order=True)
     return ranked.unique("feature", keep="first", maintain_order=True)
 
 
@@ -91,7 +91,7 @@ def _implied(concepts: Sequence[Concept]) -> pl.DataFrame:
 
 
 def _named(named: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
-    """Confirmed rows as labels, counted on the half that did not choose them."""
+    """Confirmed rows as labels, counted on the half that confirmed them."""
     needed = every.select("feature", "concept", "n_needed")
     frame = named.join(needed, on=["feature", "concept"], maintain_order="left")
     return _row(
@@ -130,7 +130,7 @@ def _closest(every: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
     outcomes = every.group_by("feature").agg(outcome=_outcome(params))
     rows = every.join(outcomes, on="feature", maintain_order="left")
     claimed = pl.col("outcome") == "claimed"
-    counts = (
+    eligible = (
         pl.when(claimed)
         .then(pl.col("q_claim") <= params.alpha)
         .when(pl.col("outcome") == "explained")
@@ -140,7 +140,7 @@ def _closest(every: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
         .otherwise(pl.lit(value=True))
     )
     p = pl.when(claimed).then("p_claim").otherwise("p")
-    ranked = rows.filter(counts).sort(
+    ranked = rows.filter(eligible).sort(
         [p, "log_odds"], descending=[False, True], nulls_last=True, maintain_order=True
     )
     first = ranked.unique("feature", keep="first", maintain_order=True)

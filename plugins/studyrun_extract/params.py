@@ -21,7 +21,7 @@ class ExtractParams:
     positions: Annotated[list[Position], Meta(min_length=1)]
     """CODI: 0 for `<bot>`, 1..T for the thoughts. Other models: a token's index counted from 0,
     or from the end (-1 is the last), `last`, or `/regular expression/` for the last token of its
-    first match in the prompt."""
+    last match in the prompt."""
     on_error: Literal["stop", "exclude"] = "stop"
     """A problem that the model cannot take stops the step, or is listed by id in the table
     `excluded` and left out everywhere."""

@@ -60,11 +60,11 @@ def _by_index(index: int, tokens: Tokens) -> int:
 
 
 def _by_match(pattern: str, tokens: Tokens) -> int:
-    found = re.search(pattern, tokens.text)
-    if found is None or not found.group():
+    matches = [match for match in re.finditer(pattern, tokens.text) if match.group()]
+    if not matches:
         raise LookupError(f"/{pattern}/ matches nothing in the prompt")
-    begin, end = found.span()
+    begin, end = matches[-1].span()
     inside = [i for i in tokens.counted if tokens.spans[i][0] < end and tokens.spans[i][1] > begin]
     if not inside:
-        raise LookupError(f"/{pattern}/ matches {found.group()!r}, which no token stands for")
+        raise LookupError(f"/{pattern}/ matches {matches[-1].group()!r}, which is in no token")
     return inside[-1]

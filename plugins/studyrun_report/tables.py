@@ -9,7 +9,16 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Cell, Column, Table
-from studyrun_report.text import counted, harmless, interval, number, plain, probability, share
+from studyrun_report.text import (
+    counted,
+    exact,
+    harmless,
+    interval,
+    number,
+    plain,
+    probability,
+    share,
+)
 
 __all__ = ["Spec", "first_of", "generic", "plain_specs", "table_of"]
 
@@ -20,6 +29,7 @@ WRITERS: Mapping[str, Callable[[Any], str]] = {
     "share": share,
     "probability": probability,
     "count": counted,
+    "exact": exact,
 }
 
 

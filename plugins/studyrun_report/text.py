@@ -6,7 +6,17 @@ import math
 import unicodedata
 from typing import Any
 
-__all__ = ["NOTHING", "counted", "harmless", "interval", "number", "plain", "probability", "share"]
+__all__ = [
+    "NOTHING",
+    "counted",
+    "exact",
+    "harmless",
+    "interval",
+    "number",
+    "plain",
+    "probability",
+    "share",
+]
 
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
@@ -57,6 +67,11 @@ def number(value: float | None) -> str:
     if size < 0.001:
         return f"{value:.1e}"
     return f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+
+
+def exact(value: float | None) -> str:
+    """The number as it was given: 16, 2.5."""
+    return number(value) if value is None or not math.isfinite(value) else f"{value:.12g}"
 
 
 def share(value: float | None) -> str:

@@ -17,7 +17,7 @@ from studyrun_report.pictures import for_page
 
 __all__ = ["html", "markdown"]
 
-MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]|#~])")
+MARKDOWN_SPECIAL = re.compile(r"([\\`*_\[\]|#~>])")
 
 
 def html(facts: Facts, pictures: Mapping[str, str]) -> str:
@@ -55,7 +55,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"sortable": _sortable, "md": _escaped}
+    environment.filters |= {"sortable": _sortable, "md": _escaped, "code": _code}
     return environment
 
 
@@ -83,5 +83,12 @@ def _sortable(cell: Cell) -> Any:
 
 def _escaped(text: str) -> str:
     """The text as Markdown that shows it as it is."""
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    safe = text.replace("&", "&amp;").replace("<", "&lt;")
     return MARKDOWN_SPECIAL.sub(r"\\\1", safe)
+
+
+def _code(text: str) -> str:
+    """The text as a code span, whatever backticks it holds."""
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{text}{space}{fence}"

@@ -181,9 +181,11 @@ def _plugins(command: Parser) -> None:
 
 
 def _describe(command: Parser) -> None:
-    command.add_argument("component", metavar="COMPONENT", help="its name, e.g. sae-train")
+    command.add_argument(
+        "component", metavar="COMPONENT", nargs="?", help="its name, e.g. sae-train (default: all)"
+    )
     _plugin(command)
-    _format(command)
+    _format(command, "markdown")
 
 
 def _new_plugin(command: Parser) -> None:

@@ -100,12 +100,17 @@ def plugins(options: Namespace) -> int:
 
 
 def describe(options: Namespace) -> int:
-    """Show every component of that name: its parameters and an example."""
+    """Show every component (of that name): its parameters and an example."""
     from studyrun.cli.components import component_json, component_text
 
     registry = _registry(options)
-    found = _named(registry, options.component)
-    if options.format == "json":
+    name = options.component
+    found = _named(registry, name) if name else registry.components()
+    if options.format == "markdown":
+        from studyrun.cli.reference import components_markdown
+
+        write(components_markdown(registry, found))
+    elif options.format == "json":
         write(json.dumps([component_json(registry, component) for component in found], indent=2))
     else:
         write("\n\n".join(component_text(registry, component) for component in found))

@@ -18,7 +18,7 @@ from studyrun import QuestionsRefused, SiteEdit
 
 NAMES = sorted(tiny_models.hf_configs())
 LAYERS, POSITIONS = [0, 2, 3], [0, 4, -2, "last", "/[0-9]+/"]
-FIRST_NUMBER = "/[0-9]+/"
+LAST_NUMBER = "/[0-9]+/"
 BATCHED_BY_EXPERT = {"mixtral"}
 """A mixture's expert sees the rows that chose it, so how many there are, and with it the rounding,
 depends on the batch."""
@@ -53,9 +53,9 @@ def columns_of(model, question):
     ids = model.tokenizer(question).input_ids
     pieces = [model.tokenizer.decode([token]) for token in ids]
     assert pieces[0] == "<bos>"
-    end = re.search("[0-9]+", question).end()
+    *_, last = re.finditer("[0-9]+", question)
     read = list(accumulate(map(len, pieces[1:])))  # characters up to and with each token
-    number = next(i for i, n in enumerate(read, start=1) if n >= end)
+    number = next(i for i, n in enumerate(read, start=1) if n >= last.end())
     return ids, [1, 5, len(ids) - 2, len(ids) - 1, number]
 
 
@@ -121,9 +121,9 @@ def test_answers_are_those_of_single_prompts(model, questions):
 
 def test_edited_answers_are_those_of_single_prompts(model, questions):
     delta = 30 * torch.randn(len(questions), 32, generator=torch.Generator().manual_seed(1))
-    answers = model.answers(questions, PlainContext(batch_size=4), SiteEdit(1, FIRST_NUMBER, delta))
+    answers = model.answers(questions, PlainContext(batch_size=4), SiteEdit(1, LAST_NUMBER, delta))
     for row, question in enumerate(questions):
-        alone = SiteEdit(1, FIRST_NUMBER, delta[row : row + 1])
+        alone = SiteEdit(1, LAST_NUMBER, delta[row : row + 1])
         assert answers[row] == greedy(model, question, alone)
 
 
@@ -136,7 +136,7 @@ def test_no_hook_is_left_behind(model, questions):
 
 def test_edits_matter(llama, questions):
     model = load(HfParams(str(llama), max_new_tokens=5), PlainContext())
-    edit = SiteEdit(1, FIRST_NUMBER, 1e4 * torch.ones(len(questions), 32))
+    edit = SiteEdit(1, LAST_NUMBER, 1e4 * torch.ones(len(questions), 32))
     plain = model.answers(questions, PlainContext())
     assert model.answers(questions, PlainContext(), edit) != plain
 
@@ -184,7 +184,7 @@ def test_prompts_that_cannot_be_taken_are_all_listed(llama):
     model._longest = 40
     asked = ["Anna has 3.", "Anna has three.", "Anna " * 60, "a 1"]
     with pytest.raises(QuestionsRefused) as raised:
-        model.activations(asked, [1], [FIRST_NUMBER, 3], PlainContext())
+        model.activations(asked, [1], [LAST_NUMBER, 3], PlainContext())
     reasons = raised.value.reasons
     assert sorted(reasons) == [1, 2, 3]
     assert reasons[1] == "/[0-9]+/ matches nothing in the prompt"

@@ -9,6 +9,7 @@ from studyrun_report.text import (
     LONGEST,
     NOTHING,
     counted,
+    exact,
     harmless,
     interval,
     number,
@@ -58,6 +59,7 @@ def test_intervals_and_counts():
     assert interval(None, 1.0) == NOTHING
     assert counted(7473) == "7473"
     assert counted(None) == NOTHING
+    assert [exact(16.0), exact(2.5), exact(None)] == ["16", "2.5", NOTHING]
 
 
 @given(st.text(max_size=900))

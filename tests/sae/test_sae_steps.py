@@ -131,7 +131,16 @@ def test_a_saved_sae_comes_back(run):
         lambda _, meta: meta.update(k=4),
         lambda _, meta: meta.update(architecture="abstopk"),
     ],
-    ids=["W_dec transposed", "W_enc transposed", "b_dec", "b_enc", "nan", "scale", "k", "architecture"],
+    ids=[
+        "W_dec transposed",
+        "W_enc transposed",
+        "b_dec",
+        "b_enc",
+        "nan",
+        "scale",
+        "k",
+        "architecture",
+    ],
 )
 def test_an_sae_that_does_not_reproduce_its_fingerprint_is_refused(damage):
     """Traps M4 and F10: a square SAE transposed, an architecture or a bias lost."""

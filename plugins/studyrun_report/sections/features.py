@@ -39,12 +39,27 @@ LABELS = (
     Spec("q", "q", "probability", "p-value after Benjamini-Hochberg"),
     Spec("verdict", "Verdict"),
 )  # fmt: skip
+MEANINGS = {
+    "enriched": "labelled: found on one half of the problems and confirmed on the other",
+    "untested": "labelled or not by shares; nothing was tested",
+    "weak": "associated with a concept, but too weakly for a label",
+    "not-confirmed": "associated with a concept on all problems, but not on both halves",
+    "explained": "associated with a concept, but not among comparable problems",
+    "not-enriched": "there were problems enough, and nothing was found",
+    "insufficient": "too few problems to say",
+}
+"""What the verdicts of the built-in classifiers mean."""
+VERDICTS = (
+    Spec("verdict", "Verdict"),
+    Spec("features", "Features", "count"),
+    Spec("meaning", "Meaning"),
+)
 PROBLEMS = (
     Spec("id", "Problem"),
     Spec("activation", "Activation", "number"),
     Spec("question", "Question"),
     Spec("steps", "Steps"),
-    Spec("answer", "Answer", "number"),
+    Spec("answer", "Answer", "exact"),
 )
 
 
@@ -79,6 +94,7 @@ def _labelling(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator
     many = f"{named.height} of {labels.height} features are labelled{by}"
     on = f" on {meta['n_problems']} {meta['split']} problems" if "n_problems" in meta else ""
     yield Text(harmless(source.named(stored, f"{many}{on}") + "."))
+    yield from _verdicts(source, stored, labels)
     shown = _with_odds(named.head(source.params.features))
     if shown.is_empty():
         return
@@ -87,6 +103,20 @@ def _labelling(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator
     table = table_of(shown, (first, *LABELS), id=f"{stored.slug}-table", caption=caption)
     yield first_of(table, named.height)
     yield from _features(source, stored, shown)
+
+
+def _verdicts(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator[Table]:
+    """How many features came to each verdict, labelled or not."""
+    if "verdict" not in labels.columns or labels.is_empty():
+        return
+    order = pl.col("verdict").replace_strict(
+        dict(zip(MEANINGS, range(99), strict=False)), default=99
+    )
+    counts = labels.group_by("verdict").len("features").sort(order, "verdict")
+    meaning = pl.col("verdict").replace_strict(MEANINGS, default=None, return_dtype=pl.String)
+    caption = source.named(stored, "Features by verdict")
+    frame = counts.with_columns(meaning=meaning)
+    yield table_of(frame, VERDICTS, id=f"{stored.slug}-verdicts", caption=caption)
 
 
 def _with_odds(frame: pl.DataFrame) -> pl.DataFrame:
