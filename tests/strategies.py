@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import torch
 from hypothesis import strategies as st
+
 from studyrun_data.problem import Calculation, Problem
 from studyrun_sae.architectures import ARCHITECTURES
 from studyrun_sae.sae import SAE

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from studyrun_data import templates
-from studyrun_data.generator import generate
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
 from tokenizers.models import BPE, WordLevel
 from torch import nn
+
+from studyrun_data import templates
+from studyrun_data.generator import generate
 
 SPECIALS = ("<pad>", "<eos>", "<bot>", "<eot>", "<unk>")
 PREFIX = "The answer is :"

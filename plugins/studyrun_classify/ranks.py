@@ -35,7 +35,7 @@ def faults(texts: Sequence[str], d_sae: int | None) -> Iterator[tuple[int, str]]
         message = _fault(ranks, earlier, d_sae)
         if message:
             yield index, message
-        else:
+        if ranks.first <= ranks.last:
             earlier.append(ranks)
 
 

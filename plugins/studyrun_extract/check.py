@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studyrun_models.positions import fault_of
-
 from studyrun import CheckScope, Fault, ModelFacts, Position
+from studyrun_models.positions import fault_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,12 +14,12 @@ from typing import cast
 import polars as pl
 import torch
 from jaxtyping import Float
-from studyrun_data.answer import read_answer
-from studyrun_data.params import AnswerRule
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from studyrun import Context, EffectCase, Measurement, SiteEdit
+from studyrun_data.answer import read_answer
+from studyrun_data.params import AnswerRule
 from studyrun_intervene.changes import delta
 from studyrun_intervene.intervals import wilson
 from studyrun_intervene.params import AnswerEffect

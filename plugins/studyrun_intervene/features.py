@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+
 from studyrun_classify.features import ranked
 
 __all__ = ["feature_table"]

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
 import polars as pl
-from studyrun_extract.view import Activations
-from studyrun_sae.artifacts import FeatureActs, SaeArtifact
-from studyrun_sae.sae import SAE
 from torch import Tensor
 
 from studyrun import Bound, Context, EffectCase, Inputs, Measurement, Result, StudyError
+from studyrun_extract.view import Activations
 from studyrun_intervene.choice import chosen_features, label_pairs, named_edits
 from studyrun_intervene.features import feature_table
 from studyrun_intervene.matching import matched_edits
 from studyrun_intervene.params import EditFeatures, EditPairs
+from studyrun_sae.artifacts import FeatureActs, SaeArtifact
+from studyrun_sae.sae import SAE
 
 __all__ = ["demand_same_site", "run_features", "run_pairs"]
 

@@ -90,9 +90,9 @@ def effects_chart(effects: pl.DataFrame, title: str) -> Spec:
     order = effects["edit"].to_list()
     y = alt.Y("edit:N", sort=order, title="Feature")
     base = alt.Chart(effects)
-    control = base.mark_bar(color=GRID, height=9).encode(
-        y, alt.X("control_low:Q", title=title, scale=alt.Scale(zero=True)), alt.X2("control_high")
-    )
+    axis = alt.Axis(tickCount=5)
+    x = alt.X("control_low:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
+    control = base.mark_bar(color=GRID, height=9).encode(y, x, alt.X2("control_high"))
     points = base.mark_point(color=SERIES, filled=True, size=60, opacity=1).encode(y, x="value:Q")
     return _finished(control + points, height=max(60, 20 * len(order)))
 

@@ -8,10 +8,10 @@ from typing import cast
 import polars as pl
 import torch
 from jaxtyping import Float
-from studyrun_extract.view import Activations
 from torch import Tensor
 
 from studyrun import Context, Inputs, NoParams, Result
+from studyrun_extract.view import Activations
 from studyrun_sae.artifacts import SaeArtifact
 from studyrun_sae.blocks import blocks
 from studyrun_sae.quality import quality

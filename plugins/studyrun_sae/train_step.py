@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import cast
 
 import torch
-from studyrun_extract.view import Activations
 from torch import Tensor
 
 from studyrun import Context, Inputs, Position, Result, StudyError
+from studyrun_extract.view import Activations
 from studyrun_sae.artifacts import describe, fingerprint
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.quality import quality

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from studyrun_data.facts import draw_fact
-from studyrun_data.generator import OPERATORS, WordProblem, generate
 from torch import Tensor
 from vocabulary import ANSWER_PREFIX, BOT, EOS, EOT, PAD, Vocabulary, number_id
+
+from studyrun_data.facts import draw_fact
+from studyrun_data.generator import OPERATORS, WordProblem, generate
 
 MIX = (0.15, 0.30, 0.30, 0.25)
 """Shares of problems with 1, 2, 3 and 4 steps."""

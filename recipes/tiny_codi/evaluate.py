@@ -12,6 +12,7 @@ import oracle as codi
 import torch
 from numpy.typing import NDArray
 from oracle import Oracle
+
 from studyrun_data.generator import WordProblem, generate
 
 SEED = 71_001

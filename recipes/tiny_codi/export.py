@@ -9,14 +9,15 @@ from typing import Any
 
 import oracle as codi
 import torch
-from data import encode_batch
 from network import NORM_EPS, ROPE_THETA, Network, Shape, export_state
 from objectives import THOUGHTS, decode, read_prefix, think
 from safetensors.torch import save_file
-from studyrun_data.generator import generate
 from tokenizers import Tokenizer
 from transformers import LlamaConfig
 from vocabulary import ANSWER_PREFIX, EOS, PAD, build_vocabulary, write_tokenizer
+
+from data import encode_batch
+from studyrun_data.generator import generate
 
 TOLERANCE = 1e-4
 

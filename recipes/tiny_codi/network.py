@@ -10,10 +10,11 @@ import math
 from dataclasses import dataclass, field, replace
 
 import torch
-from studyrun_data.generator import MAX_NUMBER
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 from vocabulary import FIRST_NUMBER
+
+from studyrun_data.generator import MAX_NUMBER
 
 ROPE_THETA = 10_000.0
 NORM_EPS = 1e-6

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-from data import EQUATION_TOKENS, Batch
 from network import Network, Trace, Weights
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the usual name
 from vocabulary import BOT, EOT, PAD
+
+from data import EQUATION_TOKENS, Batch
 
 THOUGHTS = 6
 HOLDERS = (1, 3, 5)

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from data import Batch, draw_batch, draw_drills, encode_batch
 from muon import Muon
 from network import Network, Shape, Weights, grow
 from objectives import (
@@ -29,9 +28,11 @@ from objectives import (
     read_prefix,
     teacher_loss,
 )
-from studyrun_data.generator import generate
 from torch import nn
 from vocabulary import Vocabulary, build_vocabulary
+
+from data import Batch, draw_batch, draw_drills, encode_batch
+from studyrun_data.generator import generate
 
 EVALUATION_SEED = 20_000_003
 LOG_EVERY = 10

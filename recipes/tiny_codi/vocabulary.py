@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from studyrun_data.generator import MAX_NUMBER, OPERATORS
-from studyrun_data.templates import CHAINS, CONTAINERS, ITEMS, NAMES, STORIES, Template
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from tokenizers.models import WordLevel
+
+from studyrun_data.generator import MAX_NUMBER, OPERATORS
+from studyrun_data.templates import CHAINS, CONTAINERS, ITEMS, NAMES, STORIES, Template
 
 SPECIALS = ("<pad>", "<eos>", "<bot>", "<eot>", "<unk>")
 PAD, EOS, BOT, EOT, UNK = range(len(SPECIALS))

@@ -1,4 +1,4 @@
-"""Components as Markdown: `docs/reference/components.md` is `studyrun describe --format markdown`."""
+"""Components as Markdown: what `docs/reference/components.md` holds."""
 
 from __future__ import annotations
 

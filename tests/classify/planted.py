@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-from studyrun_classify.evidence import membership
-from studyrun_classify.features import ranked
 
 from studyrun import Concept, Evidence
+from studyrun_classify.evidence import membership
+from studyrun_classify.features import ranked
 
 
 @dataclass

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from polars.testing import assert_frame_equal
 from scipy.stats import fisher_exact
+
 from strategies import counted_tables
 from studyrun_classify import associate
 from studyrun_classify.association import adjusted, presence

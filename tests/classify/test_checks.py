@@ -2,11 +2,11 @@ import subprocess
 import sys
 
 import pytest
-from studyrun_classify.checks import check
-from studyrun_classify.params import ClassifyParams
 
 from studyrun import CheckScope
 from studyrun.registry import Registry
+from studyrun_classify.checks import check
+from studyrun_classify.params import ClassifyParams
 
 
 def faults(*ranks: str, d_sae: int | None = None) -> list[tuple[tuple[str | int, ...], str]]:
@@ -40,6 +40,7 @@ def test_every_fault_is_told():
     assert [path for path, _ in faults("9-1", "1-99", "50-60", d_sae=64)] == [
         ("ranks", 0),
         ("ranks", 1),
+        ("ranks", 2),
     ]
 
 

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from planted import World
 from polars.testing import assert_frame_equal
+
+from studyrun import StudyError
 from studyrun_classify.enrichment import classify
 from studyrun_classify.incidence import counts, halves, incidence_of
 from studyrun_classify.params import EnrichmentParams
-
-from studyrun import StudyError
 
 PARAMS = EnrichmentParams()
 

@@ -2,6 +2,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from studyrun_classify.distribution import KINDS, distribution
 from studyrun_classify.features import ranked, top_problems
 from studyrun_classify.ranks import Ranks

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
+
 from studyrun_classify.mann_whitney import rank_test
 from studyrun_classify.power import rank_test_needs
 

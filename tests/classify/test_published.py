@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
 from studyrun_classify import associate, published_rule
 
 SEED = Path(__file__).parents[3] / "shared" / "data" / "seed" / "published_features_k100_d512.json"

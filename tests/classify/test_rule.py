@@ -1,4 +1,5 @@
 import pytest
+
 from studyrun_classify import published_rule
 
 FOUR_OF_FOUR = {"+": 4, "-": 0, "*": 4, "/": 0}

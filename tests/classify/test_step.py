@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+
 from shelf import Shelf, surroundings
+from studyrun import Inputs, Result, StudyError
 from studyrun_classify.classify import COLUMNS, FEATURE, run
 from studyrun_classify.params import ClassifyParams
-
-from studyrun import Inputs, Result, StudyError
 
 PLUGIN = str(Path(__file__).with_name("third_party_classifiers.py"))
 D_SAE, N = 6, 400

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from planted import World
 from scipy.special import gammaln
 from scipy.stats import hypergeom
+
 from strategies import counts_of_strata
 from studyrun_classify.incidence import incidence_of
 from studyrun_classify.intervals import log_odds

@@ -2,6 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 from planted import World
+
 from studyrun_classify.params import ThresholdParams
 from studyrun_classify.thresholds import SCHEMA, classify
 

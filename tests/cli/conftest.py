@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from installing import clean_imports, install  # noqa: F401  # fixtures
 
+from installing import clean_imports, install  # noqa: F401  # fixtures
 from studyrun.cli import main
 
 

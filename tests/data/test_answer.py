@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from strategies import numbers_as_text
 from studyrun_data.answer import marked_text, read_answer, read_number
 from studyrun_data.expression import format_number

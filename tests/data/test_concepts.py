@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from strategies import problems
 from studyrun_data.concepts import operations, patterns, values
 from studyrun_data.params import Operations, Patterns, Values

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 from data_room import REGISTRY, faults, load, write_lines
-from studyrun_data.digests import gsm8k, jsonl
-from studyrun_data.params import Gsm8k, Jsonl
 
 from studyrun import StudyError
+from studyrun_data.digests import gsm8k, jsonl
+from studyrun_data.params import Gsm8k, Jsonl
 
 NAMES = {
     "data": ["gsm8k", "jsonl", "word-problems"],

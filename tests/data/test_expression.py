@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+
 from strategies import arithmetic, numbers_as_text
 from studyrun_data.expression import ExpressionError, format_number, read_expression
 

@@ -7,9 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import studyrun_data.generator
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import studyrun_data.generator
 from studyrun_data.facts import compute
 from studyrun_data.generator import (
     MAX_NUMBER,

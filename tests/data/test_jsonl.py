@@ -7,13 +7,13 @@ import pytest
 from data_room import Surroundings, load, write_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from strategies import problems
+from studyrun import StudyError
 from studyrun_data.jsonl import load as load_jsonl
 from studyrun_data.params import Jsonl
 from studyrun_data.solution import render
 from studyrun_data.table import problems_of
-
-from studyrun import StudyError
 
 GOOD = {"question": "How many?", "solution": "20*3=60 | 60+5=65", "answer": 65}
 

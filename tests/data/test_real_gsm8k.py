@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from data_room import load
+from test_expression import exact
+
 from studyrun_data.concepts import values
 from studyrun_data.params import Values
-from test_expression import exact
 
 HERE = Path(__file__).parents[2].parent / "shared" / "data"
 FILE = Path(os.environ.get("STUDYRUN_GSM8K") or HERE / "gsm8k" / "train.jsonl")

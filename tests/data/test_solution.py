@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from strategies import arithmetic
 from studyrun_data.expression import ExpressionError, format_number
 from studyrun_data.problem import Calculation, Malformed

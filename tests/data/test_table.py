@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 from hypothesis import given, settings
+
 from strategies import problems
 from studyrun_data.lines import BadLine
 from studyrun_data.problem import Calculation, Malformed, Problem, Reading

@@ -8,11 +8,11 @@ import pytest
 from data_room import faults, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from studyrun import StudyError
 from studyrun_data import generator
 from studyrun_data.params import WordProblems
 from studyrun_data.word_problems import pairs
-
-from studyrun import StudyError
 
 operations = st.lists(st.sampled_from("+-*/"), min_size=1, unique=True)
 steps = st.lists(st.sampled_from([1, 2, 3, 4]), min_size=1, unique=True)

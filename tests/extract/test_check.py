@@ -1,10 +1,10 @@
 """What `extract` refuses before anything is computed, each at the very item."""
 
 import pytest
-from studyrun_extract import ExtractParams
-from studyrun_extract.check import check
 
 from studyrun import CheckScope, Fault, ModelFacts
+from studyrun_extract import ExtractParams
+from studyrun_extract.check import check
 
 CODI = CheckScope(ModelFacts("codi", "0", 16, 128, tuple(range(7))))
 LM = CheckScope(ModelFacts("lm", "0", 4, 32, None))

@@ -2,17 +2,17 @@
 
 import polars as pl
 import pytest
+import torch
+
 import shelf
 import tiny_models
-import torch
+from studyrun import Inputs, Result, StudyError
 from studyrun_extract import ExtractParams
 from studyrun_extract.extract import run
 from studyrun_extract.view import Activations
 from studyrun_models import CodiParams
 from studyrun_models.codi import load
 from tiny_models import PlainContext
-
-from studyrun import Inputs, Result, StudyError
 
 PARAMS = ExtractParams(layers=[2, 0], positions=[3, 0])
 

@@ -2,12 +2,12 @@
 
 import polars as pl
 import torch
+
+from studyrun import EffectCase, NoParams
 from studyrun_intervene.interventions import ablate, amplify, swap
 from studyrun_intervene.matching import matched_edits
 from studyrun_intervene.params import Amplify
 from tiny_models import PlainContext
-
-from studyrun import EffectCase, NoParams
 
 
 def drifting(z, features, params):

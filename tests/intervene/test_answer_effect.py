@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 import torch
 from edit_cases import CaseContext, case  # found through the line above
+
 from studyrun_intervene.answer import COLUMNS, OUTCOMES, measure
 from studyrun_intervene.params import AnswerEffect
 

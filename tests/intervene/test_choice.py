@@ -4,14 +4,14 @@ import polars as pl
 import pytest
 import torch
 from edit_cases import activations_table, sparse  # found through the line above
+
+from studyrun import CheckScope, StudyError
+from studyrun.registry import Registry
 from studyrun_intervene.checks import check_features, check_pairs
 from studyrun_intervene.choice import chosen_features, label_pairs, named_edits
 from studyrun_intervene.features import feature_table
 from studyrun_intervene.matching import matched_edits
 from studyrun_intervene.params import EditFeatures, EditPairs, FeatureChoice
-
-from studyrun import CheckScope, StudyError
-from studyrun.registry import Registry
 
 
 def features_of(*rows):

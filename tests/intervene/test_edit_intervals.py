@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from studyrun_intervene.intervals import central, percentile_of, resampled_rows, wilson
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from studyrun_intervene.step import demand_same_site
-from studyrun_models.codi import load
-from studyrun_models.params import CodiParams
-from tiny_models import PlainContext
 
 from studyrun import SiteEdit, StudyError
 from studyrun.errors import InvalidStudy, StepFailed
 from studyrun.testing import run_study, tiny_study
+from studyrun_intervene.step import demand_same_site
+from studyrun_models.codi import load
+from studyrun_models.params import CodiParams
+from tiny_models import PlainContext
 
 LOUDER = "{factor: 40, features: {ranks: [1-2, 24-24]}, effects: [answer, reconstruction]}"
 FIVE = "[reconstruction, {use: answer, with: {problems: 5}}]"

@@ -8,10 +8,10 @@ import torch
 from edit_cases import FEATUREWISE, MAPS, CaseContext, case, sparse  # found through the line above
 from hypothesis import given
 from hypothesis import strategies as st
-from studyrun_intervene.changes import changes, closed_form, decoded, delta
-from studyrun_intervene.reconstruction import COLUMNS, measure
 
 from studyrun import NoParams
+from studyrun_intervene.changes import changes, closed_form, decoded, delta
+from studyrun_intervene.reconstruction import COLUMNS, measure
 
 NORMS = ("mean_abs", "max_abs", "l2", "active")
 

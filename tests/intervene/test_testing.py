@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import PlainContext
 
 from studyrun.testing import run_study, tiny_study, write_problems, write_tiny_codi
+from tiny_models import PlainContext
 
 
 def model_of(folder):

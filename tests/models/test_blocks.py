@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import nn
+
 from studyrun_models.blocks import (
     SiteError,
     edited,
@@ -10,7 +12,6 @@ from studyrun_models.blocks import (
     stream_of,
     with_stream,
 )
-from torch import nn
 
 
 class Block(nn.Module):

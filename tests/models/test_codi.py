@@ -5,16 +5,16 @@ import json
 import shutil
 
 import pytest
-import tiny_models
 import torch
 from safetensors.torch import load_file, save_file
+
+import tiny_models
+from studyrun import QuestionsRefused, SiteEdit, StudyError
 from studyrun_models import CodiParams
 from studyrun_models.blocks import SiteError, edited, recorded
 from studyrun_models.codi import load
 from studyrun_models.weights import WeightsError
 from tiny_models import PlainContext
-
-from studyrun import QuestionsRefused, SiteEdit, StudyError
 
 LAYERS, POSITIONS = [0, 2, 3], [0, 1, 3, 6]
 

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+
 from studyrun_models import digest
 from studyrun_models.digest import cache_file, digest_of
 

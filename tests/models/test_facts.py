@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 import pytest
+
 import tiny_models
+from studyrun import CheckScope, Fault
 from studyrun_models import CodiParams, HfParams
 from studyrun_models.checkpoint import CheckpointError
 from studyrun_models.facts import codi_check, codi_facts, hf_check, hf_facts
-
-from studyrun import CheckScope, Fault
 
 
 @pytest.fixture(scope="module")

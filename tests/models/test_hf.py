@@ -6,15 +6,15 @@ import shutil
 from itertools import accumulate
 
 import pytest
-import tiny_models
 import torch
+
+import tiny_models
+from studyrun import QuestionsRefused, SiteEdit
 from studyrun_models import HfParams
 from studyrun_models.blocks import SiteError
 from studyrun_models.hf import load
 from studyrun_models.weights import WeightsError
 from tiny_models import PlainContext
-
-from studyrun import QuestionsRefused, SiteEdit
 
 NAMES = sorted(tiny_models.hf_configs())
 LAYERS, POSITIONS = [0, 2, 3], [0, 4, -2, "last", "/[0-9]+/"]

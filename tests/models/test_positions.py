@@ -1,6 +1,7 @@
 """Positions by rule, on prompts whose tokens can be counted by hand."""
 
 import pytest
+
 from studyrun_models.positions import Tokens, column_of, fault_of
 
 #        0      1    2  3    4

@@ -4,6 +4,7 @@ import re
 
 import pytest
 import torch
+
 from studyrun_data.generator import generate
 from studyrun_models import CodiParams
 from studyrun_models.codi import load

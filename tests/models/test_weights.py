@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from studyrun_models.weights import WeightsError, load_strictly, quiet, randomise
 from torch import nn
+
+from studyrun_models.weights import WeightsError, load_strictly, quiet, randomise
 
 
 def module():

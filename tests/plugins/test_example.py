@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from installing import pip_install, shell
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "studyrun-parity"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from installing import pip_install, shell
 
+from installing import pip_install, shell
 from studyrun.errors import UsageError
 from studyrun.scaffold import scaffold
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from shelf import Shelf, surroundings
-from studyrun_classify.classify import run as classify
-from studyrun_classify.params import ClassifyParams
 
+from shelf import Shelf, surroundings
 from studyrun import Artifact, Inputs, Result
 from studyrun.verdicts import run as judge
+from studyrun_classify.classify import run as classify
+from studyrun_classify.params import ClassifyParams
 
 HYPOTHESES = {
     "general-features-matter": {

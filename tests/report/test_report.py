@@ -10,12 +10,12 @@ from itertools import combinations
 import polars as pl
 import pytest
 from page import Page
-from shelf import Shelf
 from staged import STUDY, staged
+
+from shelf import Shelf
+from studyrun import Inputs, Result
 from studyrun_report.params import ReportParams
 from studyrun_report.report import run
-
-from studyrun import Inputs, Result
 
 SECTIONS = ["verdicts", "study", "quality", "distribution", "features", "effects", "limits",
             "provenance"]  # fmt: skip

@@ -6,9 +6,9 @@ from copy import deepcopy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import json_objects, json_values
 from toys import DOCUMENT, Lab, changed
 
+from strategies import json_objects, json_values
 from studyrun.keys import ABSENT, canonical_json, changes, key_of
 
 GOLDEN_RECIPE = {

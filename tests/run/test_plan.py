@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import given
-from strategies import json_objects
 from toys import DOCUMENT, PLUGIN, cell, changed
 
+from strategies import json_objects
 from studyrun.history import History
 from studyrun.keys import key_of
 from studyrun.reasons import differences

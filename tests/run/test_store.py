@@ -12,9 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
-from strategies import frames, json_objects
 from toys import contents as all_bytes
 
+from strategies import frames, json_objects
 from studyrun import Result, contents
 from studyrun.artifacts import Manifest
 from studyrun.errors import ArtifactDamaged, StoreBusy, StudyError

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
 from strategies import activations, random_sae
 from studyrun_sae.architectures import ARCHITECTURES, AbsTopK, Active, TopK
 from studyrun_sae.sae import SAE, decode_active

@@ -3,17 +3,17 @@
 import polars as pl
 import pytest
 import torch
+
+from studyrun import CheckScope, StudyError
+from studyrun.errors import InvalidStudy, StepFailed
+from studyrun.registry import Registry
+from studyrun.testing import run_study, tiny_study
 from studyrun_sae import metrics
 from studyrun_sae.architectures import AbsTopK, TopK
 from studyrun_sae.artifacts import describe, fingerprint, restore
 from studyrun_sae.checks import check_training
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.sae import SAE
-
-from studyrun import CheckScope, StudyError
-from studyrun.errors import InvalidStudy, StepFailed
-from studyrun.registry import Registry
-from studyrun.testing import run_study, tiny_study
 
 EXTRACT = {"use": "extract", "with": {"layers": [1, 2], "positions": [0, 3]}}
 
@@ -60,9 +60,8 @@ def test_only_the_train_split_is_learnt_from(run, tmp_path):
     """The same problems with other validation rows give the same SAE."""
     x = site(run)
     train = (run["activations"].table["split"] == "train").to_torch()
-    from studyrun_sae.training import train as fit
-
     from studyrun.context import seed_of
+    from studyrun_sae.training import train as fit
 
     params = SaeTrain(d_sae=24, k=4, epochs=2)
     generator = torch.Generator().manual_seed(seed_of(0, "sae-train"))

@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import normalize
+
 from structured import low_rank, structured
 from studyrun_sae import metrics
 from studyrun_sae.adam import Adam
@@ -11,7 +13,6 @@ from studyrun_sae.initial import geometric_median, initial_sae, input_scale
 from studyrun_sae.loss import loss_terms
 from studyrun_sae.params import AbsTopKRecipe, SaeTrain
 from studyrun_sae.training import learning_rate, rescaled, train
-from torch.nn.functional import normalize
 
 SMALL = SaeTrain(d_sae=40, k=4, epochs=4, batch_size=64)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import flow_yaml, study_names, study_values
 
+from strategies import flow_yaml, study_names, study_values
 from studyrun.diagnostics import as_text
 from studyrun.drafts import read_draft
 from studyrun.overrides import setting

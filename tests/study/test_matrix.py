@@ -8,8 +8,8 @@ import pytest
 import study_toys
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from strategies import flow_yaml, study_texts
 
+from strategies import flow_yaml, study_texts
 from studyrun.checking import check_study
 from studyrun.diagnostics import as_text
 from studyrun.matrix import MAX_CELLS, expand

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import written_yaml
 
+from strategies import written_yaml
 from studyrun.diagnostics import as_text
 from studyrun.parser import MAX_DEPTH, MAX_NODES, parse
 from studyrun.source import Source

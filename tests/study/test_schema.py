@@ -11,8 +11,8 @@ import study_toys
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
-from strategies import study_scalars, toy_studies
 
+from strategies import study_scalars, toy_studies
 from studyrun.contracts import Component
 from studyrun.fields import Parameters
 from studyrun.registry import Registry

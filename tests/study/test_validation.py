@@ -6,8 +6,8 @@ import pytest
 import study_toys
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import flow_yaml, toy_studies
 
+from strategies import flow_yaml, toy_studies
 from studyrun.checking import check_study, load_study
 from studyrun.diagnostics import as_text
 from studyrun.errors import InvalidStudy

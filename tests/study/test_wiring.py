@@ -6,8 +6,8 @@ import pytest
 import study_toys
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import toy_studies
 
+from strategies import toy_studies
 from studyrun.errors import InvalidStudy
 from studyrun.links import Slot, link
 from studyrun.study import Hypothesis, StepSpec, Study, Use
