@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from studyrun import batches
 from studyrun.errors import PluginError, StudyError
+from studyrun.running import batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import torch
 
     from studyrun.contracts import Bound, Component, Kind, Model
-    from studyrun.progress import Progress
     from studyrun.registry import Registry
+    from studyrun.running.progress import Progress
     from studyrun.wiring import Wiring
 
 __all__ = ["Errand", "StepContext", "Warm", "seed_globals", "seed_of"]

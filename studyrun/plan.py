@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from studyrun.errors import ArtifactDamaged, StudyError
 from studyrun.keys import key_of
-from studyrun.reasons import differences, why_missing
-from studyrun.recipes import recipe_of, sources_of, study_record
+from studyrun.running.reasons import differences, why_missing
+from studyrun.running.recipes import recipe_of, sources_of, study_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from studyrun.history import History
     from studyrun.keys import Recipe
     from studyrun.registry import Registry
+    from studyrun.running.history import History
     from studyrun.store import Store
     from studyrun.wiring import Node, Wiring
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from studyrun import params
-from studyrun.catalog import Catalog
 from studyrun.contracts import Bound, CheckScope, Component, Fault, Kind, ModelFacts
-from studyrun.drift import digest_of_sources
 from studyrun.errors import PluginError, StudyError, UsageError
-from studyrun.marks import DROP, rewrite
 from studyrun.params import COMPONENT_MARK
-from studyrun.plugins import BROKEN, PluginInfo, describe_error, load_plugins, new_manager
+from studyrun.plugging.catalog import Catalog
+from studyrun.plugging.drift import digest_of_sources
+from studyrun.plugging.marks import DROP, rewrite
+from studyrun.plugging.plugins import BROKEN, PluginInfo, describe_error, load_plugins, new_manager
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

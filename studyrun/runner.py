@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from studyrun.artifacts import Manifest
 from studyrun.context import Errand, StepContext, Warm
 from studyrun.errors import ArtifactDamaged, PluginError, StepFailed, StudyError
-from studyrun.events import Events
-from studyrun.execution import call, inputs_of
-from studyrun.exports import Exports
-from studyrun.files import writing
 from studyrun.keys import digest
-from studyrun.machine import Memory
-from studyrun.progress import Progress
-from studyrun.record import Record, new_folder
+from studyrun.running.events import Events
+from studyrun.running.execution import call, inputs_of
+from studyrun.running.exports import Exports
+from studyrun.running.machine import Memory
+from studyrun.running.progress import Progress
+from studyrun.running.record import Record, new_folder
+from studyrun.storing.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

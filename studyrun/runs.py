@@ -7,18 +7,19 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studyrun import sql, tables
 from studyrun.artifacts import Artifact
 from studyrun.errors import UsageError
-from studyrun.execution import view_of
-from studyrun.history import RECORD, read_record, resolve
-from studyrun.preparation import STORE, prepare
-from studyrun.progress import Progress
+from studyrun.faults.suggest import did_you_mean
+from studyrun.reading import sql
 from studyrun.registry import Registry
 from studyrun.runner import Options, execute
+from studyrun.running import tables
+from studyrun.running.execution import view_of
+from studyrun.running.history import RECORD, read_record, resolve
+from studyrun.running.preparation import STORE, prepare
+from studyrun.running.progress import Progress
 from studyrun.store import Store
 from studyrun.study import Study
-from studyrun.suggest import did_you_mean
 from studyrun.verdicts import Verdict
 
 if TYPE_CHECKING:

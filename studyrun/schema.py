@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from studyrun import keywords
-from studyrun.fields import Parameters
-from studyrun.keywords import KIND_MARK
+from studyrun.reading import keywords
+from studyrun.reading.fields import Parameters
+from studyrun.reading.keywords import KIND_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from studyrun import contents
 from studyrun.artifacts import Artifact, Manifest, StoredFile
 from studyrun.errors import ArtifactDamaged, StoreBusy, StudyError
-from studyrun.files import flush, sha256_of, writing
 from studyrun.keys import digest
-from studyrun.lock import held
+from studyrun.storing import contents
+from studyrun.storing.files import flush, sha256_of, writing
+from studyrun.storing.lock import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from studyrun.contracts import Component, Law
 from studyrun.errors import UsageError
-from studyrun.laws import LAWS, UNIVERSAL, LawBroken
+from studyrun.faults.suggest import did_you_mean
 from studyrun.registry import Registry
 from studyrun.runs import Run, run
-from studyrun.specimen import tiny_study, write_problems, write_tiny_codi
-from studyrun.suggest import did_you_mean
+from studyrun.trying.laws import LAWS, UNIVERSAL, LawBroken
+from studyrun.trying.specimen import tiny_study, write_problems, write_tiny_codi
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from studyrun.trials import Subject
+    from studyrun.trying.trials import Subject
 
 __all__ = [
     "LAWS",
@@ -83,7 +83,7 @@ def check_law(case: LawCase, *, examples: int = 100) -> None:
         UsageError: hypothesis is not installed.
     """
     try:
-        from studyrun.trials import attempt
+        from studyrun.trying.trials import attempt
     except ModuleNotFoundError as error:
         raise UsageError("the laws need hypothesis: pip install 'studyrun[test]'") from error
     attempt(_subject(case), case.law, examples)
@@ -110,8 +110,8 @@ def run_study(text: str, folder: Path, *, modules: Sequence[str] = ()) -> Run:
 def _subject(case: LawCase) -> Subject:
     from hypothesis import strategies as st
 
-    from studyrun.samples import params_of
-    from studyrun.trials import Subject
+    from studyrun.trying.samples import params_of
+    from studyrun.trying.trials import Subject
 
     component, params = case.component, case.params
     other = case.registry.get("intervention", case.law.other) if case.law.other else None

@@ -6,19 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studyrun.conformance import Conformance
-from studyrun.findings import Finding, located
+from studyrun.faults.conformance import Conformance
+from studyrun.faults.findings import Finding, located
+from studyrun.faults.semantics import Semantics
+from studyrun.faults.suggest import nearest
+from studyrun.faults.wording import Wording
 from studyrun.schema import compose
-from studyrun.semantics import Semantics
-from studyrun.suggest import nearest
-from studyrun.wording import Wording
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from studyrun.conformance import Mismatch
     from studyrun.diagnostics import Diagnostic, Place
-    from studyrun.document import KeyPath, Node
+    from studyrun.faults.conformance import Mismatch
+    from studyrun.reading.document import KeyPath, Node
     from studyrun.registry import Registry
 
 __all__ = ["Validator", "in_order", "validate"]

@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
-from studyrun import sql, tables
 from studyrun.artifacts import Result
 from studyrun.contracts import Component
 from studyrun.errors import StudyError
 from studyrun.hookspecs import hookimpl
 from studyrun.params import NoParams
+from studyrun.reading import sql
+from studyrun.running import tables
 from studyrun.study import Hypothesis
 
 if TYPE_CHECKING:

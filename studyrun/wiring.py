@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from studyrun import sql
 from studyrun.contracts import Bound
 from studyrun.diagnostics import Diagnostic, Place
-from studyrun.document import KeyPath, path_text
 from studyrun.errors import InvalidStudy
-from studyrun.findings import Finding
-from studyrun.links import Link, Slot, link
-from studyrun.suggest import nearest
+from studyrun.faults.findings import Finding
+from studyrun.faults.suggest import nearest
+from studyrun.reading import sql
+from studyrun.reading.document import KeyPath, path_text
+from studyrun.reading.links import Link, Slot, link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

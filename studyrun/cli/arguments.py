@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from studyrun import __version__
 from studyrun.errors import UsageError
-from studyrun.suggest import did_you_mean
+from studyrun.faults.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, get_args
 
 from studyrun.cli.terminal import near, write
 from studyrun.errors import InvalidStudy, UsageError
-from studyrun.suggest import did_you_mean
+from studyrun.faults.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
     from studyrun.contracts import Component
-    from studyrun.preparation import Prepared
     from studyrun.registry import Registry
+    from studyrun.running.preparation import Prepared
 
 __all__ = ["check", "describe", "explain", "new_plugin", "plan", "plugins", "run", "schema"]
 
 
 def run(options: Namespace) -> int:
     """Run a study; say what became of every step, and where the page is."""
-    from studyrun.progress import Progress
     from studyrun.runner import Options, execute
+    from studyrun.running.progress import Progress
 
     prepared = _prepared(options)
     how = Options(
@@ -51,8 +51,8 @@ def run(options: Namespace) -> int:
 
 def check(options: Namespace) -> int:
     """Say everything that is wrong with a study."""
-    from studyrun.checking import check_study
     from studyrun.diagnostics import VIEWS
+    from studyrun.reading.checking import check_study
 
     checked = check_study(_study_file(options), options.settings, modules=options.plugins)
     found = checked.diagnostics
@@ -127,7 +127,7 @@ def schema(options: Namespace) -> int:
 
 def new_plugin(options: Namespace) -> int:
     """Write a plugin package, and say what to do with it."""
-    from studyrun.scaffold import scaffold
+    from studyrun.plugging.scaffold import scaffold
 
     folder = near(scaffold(options.name, Path(options.into)))
     write(
@@ -146,7 +146,7 @@ def _registry(options: Namespace) -> Registry:
 
 
 def _prepared(options: Namespace) -> Prepared:
-    from studyrun.preparation import prepare
+    from studyrun.running.preparation import prepare
 
     return prepare(
         _study_file(options),
@@ -166,7 +166,7 @@ def _study_file(options: Namespace) -> str:
 
 def _lines(file: Path) -> dict[str, str]:
     """Where every step stands in the study, for messages."""
-    from studyrun.drafts import read_draft
+    from studyrun.reading.drafts import read_draft
 
     root = read_draft(file).root
     steps = root.get("steps") if root else None
@@ -175,7 +175,7 @@ def _lines(file: Path) -> dict[str, str]:
 
 def _write_summary(folder: Path, registry: Registry) -> None:
     from studyrun.cli.outcome import summary_text
-    from studyrun.history import read_record
+    from studyrun.running.history import read_record
     from studyrun.runs import Run
 
     write(summary_text(Run(folder, read_record(folder), registry)))

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from studyrun.cli.terminal import near, paint, table
-from studyrun.describe import Parameter, example, parameters
+from studyrun.plugging.describe import Parameter, example, parameters
 
 if TYPE_CHECKING:
     from studyrun.contracts import Component

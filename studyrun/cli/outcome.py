@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from studyrun.cli.terminal import near, paint, table
-from studyrun.history import LATEST
+from studyrun.running.history import LATEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

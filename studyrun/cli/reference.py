@@ -6,7 +6,7 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from studyrun.describe import Parameter, example, parameters
+from studyrun.plugging.describe import Parameter, example, parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -53,9 +53,9 @@ USAGE = {
         "(see studyrun run --help)\n",
     ),
     "missing argument": (
-        ["describe"],
-        "studyrun describe: the following arguments are required: COMPONENT "
-        "(see studyrun describe --help)\n",
+        ["new-plugin"],
+        "studyrun new-plugin: the following arguments are required: NAME "
+        "(see studyrun new-plugin --help)\n",
     ),
     "negative wait": (
         ["a.yaml", "--wait", "-1"],

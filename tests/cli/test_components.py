@@ -8,7 +8,7 @@ import sys
 import pytest
 import yaml
 
-from studyrun.describe import example, parameters
+from studyrun.plugging.describe import example, parameters
 from studyrun.registry import Registry
 
 PLUGIN = """

@@ -68,7 +68,7 @@ def test_what_an_intervention_raises_is_shown_with_its_example():
 def test_the_parameters_of_an_example_stay_within_their_bounds():
     from hypothesis import given, settings
 
-    from studyrun.samples import params_of
+    from studyrun.trying.samples import params_of
     from studyrun_intervene.params import Controls
 
     @settings(max_examples=50)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from studyrun import CheckScope, drift, params
+from studyrun import CheckScope, params
 from studyrun.errors import PluginError
+from studyrun.plugging import drift
 from studyrun.registry import Registry
 
 TEMPLATE = """

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from studyrun import drift
 from studyrun.errors import PluginError, UsageError
+from studyrun.plugging import drift
 from studyrun.registry import Registry
 
 SHIFT = """

@@ -8,7 +8,7 @@ import pytest
 
 from installing import pip_install, shell
 from studyrun.errors import UsageError
-from studyrun.scaffold import scaffold
+from studyrun.plugging.scaffold import scaffold
 
 
 def test_the_package_is_written_whole(tmp_path):

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toys import DOCUMENT, QUIET, changed
 
-from studyrun.batches import DEFAULT_BATCH, in_batches, is_out_of_memory
 from studyrun.context import Errand, StepContext, Warm, seed_globals, seed_of
 from studyrun.errors import PluginError, StudyError
-from studyrun.progress import Progress, line_of
+from studyrun.running.batches import DEFAULT_BATCH, in_batches, is_out_of_memory
+from studyrun.running.progress import Progress, line_of
 from studyrun.study import Study
 from studyrun.wiring import wire
 
@@ -206,7 +206,7 @@ def test_memory_that_really_runs_out_is_noticed():
     """A limit on this process's address space, and an allocation that torch cannot make."""
     script = """
 import resource, torch
-from studyrun.batches import in_batches
+from studyrun.running.batches import in_batches
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, used + 2**29))
 shrunk = []
@@ -261,7 +261,7 @@ class Terminal(io.StringIO):
 
 
 def test_a_bar_appears_on_a_terminal_after_a_while_with_rate_and_time_left(monkeypatch):
-    monkeypatch.setattr("studyrun.progress.DELAY", 0.0)
+    monkeypatch.setattr("studyrun.running.progress.DELAY", 0.0)
     terminal = Terminal()
     list(Progress(stream=terminal).track(range(300), total=300, label="reading", unit="rows"))
     shown = terminal.getvalue()
@@ -278,7 +278,7 @@ def test_nothing_quick_shows_a_bar():
 
 @pytest.mark.parametrize(("stream", "quiet"), [(io.StringIO(), False), (Terminal(), True)])
 def test_no_bar_where_nobody_looks(monkeypatch, stream, quiet):
-    monkeypatch.setattr("studyrun.progress.DELAY", 0.0)
+    monkeypatch.setattr("studyrun.running.progress.DELAY", 0.0)
     with Progress(stream=stream, quiet=quiet).bar(total=9, label="x", unit="y") as update:
         update(3)
     assert stream.getvalue() == ""
@@ -322,7 +322,7 @@ def test_every_event_has_its_line(event, line):
 
 
 def test_a_line_does_not_disturb_a_bar(monkeypatch):
-    monkeypatch.setattr("studyrun.progress.DELAY", 0.0)
+    monkeypatch.setattr("studyrun.running.progress.DELAY", 0.0)
     terminal = Terminal()
     progress = Progress(stream=terminal)
     with progress.bar(total=5, label="x", unit="y") as update:

@@ -14,15 +14,15 @@ import pytest
 import yaml
 from toys import DOCUMENT, PLUGIN, contents
 
-from studyrun.specimen import tiny_study
 from studyrun.store import Store
+from studyrun.trying.specimen import tiny_study
 
 INSTANTS = 20
 FLUSHES = 7
 FORKER = """
 import json, os, signal, sys
 import numpy, polars, scipy.stats, torch, transformers
-import studyrun.preparation, studyrun.runner, studyrun.runs
+import studyrun.running.preparation, studyrun.runner, studyrun.runs
 
 def run(job):
     flushes, fsync = 0, os.fsync

@@ -9,9 +9,9 @@ from hypothesis import given
 from toys import DOCUMENT, PLUGIN, cell, changed
 
 from strategies import json_objects
-from studyrun.history import History
 from studyrun.keys import key_of
-from studyrun.reasons import differences
+from studyrun.running.history import History
+from studyrun.running.reasons import differences
 
 FRESH = ("nothing stored yet",)
 

@@ -9,7 +9,7 @@ import pytest
 from toys import DOCUMENT, Lab, cell, changed, contents, start
 
 from studyrun.errors import PluginError, StepFailed, StoreBusy, StudyError
-from studyrun.history import read_record, resolve
+from studyrun.running.history import read_record, resolve
 from studyrun.store import Store
 
 ALL = ["toy-data", "toy-draw", "toy-sum", "toy-report"]
@@ -321,7 +321,7 @@ def lab_store_forgets(artifact):
 
 RUN = """
 import sys
-from studyrun.progress import Progress
+from studyrun.running.progress import Progress
 from toys import Lab, Path
 outcome = Lab(Path(sys.argv[1])).run(wait=float(sys.argv[2]), progress=Progress())
 print(*sorted(outcome.folder.name.split()), *[type(e).__name__ for e in outcome.errors])

@@ -15,7 +15,7 @@ from toys import DOCUMENT, PLUGIN
 import studyrun
 from studyrun.errors import ArtifactDamaged, InvalidStudy, StepFailed, UsageError
 from studyrun.runs import explain
-from studyrun.specimen import tiny_study
+from studyrun.trying.specimen import tiny_study
 
 PLUGINS = [str(PLUGIN)]
 HEAVY = {"torch", "polars", "numpy", "transformers", "scipy"}

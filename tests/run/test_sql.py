@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studyrun import sql
+from studyrun.reading import sql
 
 
 @pytest.mark.parametrize(

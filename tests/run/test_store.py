@@ -15,10 +15,11 @@ from polars.testing import assert_frame_equal
 from toys import contents as all_bytes
 
 from strategies import frames, json_objects
-from studyrun import Result, contents
+from studyrun import Result
 from studyrun.artifacts import Manifest
 from studyrun.errors import ArtifactDamaged, StoreBusy, StudyError
 from studyrun.store import Store
+from studyrun.storing import contents
 
 KEY = "ab" * 32
 OTHER = "cd" * 32
@@ -94,7 +95,8 @@ def test_the_same_result_gives_the_same_bytes(tmp_path):
 def test_chunks_and_threads_leave_no_trace_in_a_table(tmp_path):
     """The same rows from one chunk or five, written by one thread or three."""
     script = """
-import sys; from pathlib import Path; import polars as pl; from studyrun import Result, contents
+import sys; from pathlib import Path; import polars as pl; from studyrun import Result
+from studyrun.storing import contents
 whole = pl.DataFrame({"a": range(600_000), "s": [f"x{i % 97}" for i in range(600_000)]})
 parts = pl.concat([whole[:7], whole[7:100_001], whole[100_001:]], rechunk=False)
 Path(sys.argv[1]).mkdir()
@@ -177,7 +179,7 @@ def test_a_file_is_verified_once_per_process(store, monkeypatch):
 
 
 def _sha(file):
-    from studyrun.files import sha256_of
+    from studyrun.storing.files import sha256_of
 
     return sha256_of(file)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studyrun.history import History
 from studyrun.plan import Plan, plan
-from studyrun.progress import Progress
 from studyrun.registry import Registry
 from studyrun.runner import Options, Outcome, execute
+from studyrun.running.history import History
+from studyrun.running.progress import Progress
 from studyrun.store import Store
 from studyrun.study import Study
 from studyrun.wiring import wire

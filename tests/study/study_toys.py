@@ -20,7 +20,7 @@ from studyrun.params import (
     PositiveInt,
     RankRange,
 )
-from studyrun.plugins import PluginInfo, new_manager
+from studyrun.plugging.plugins import PluginInfo, new_manager
 from studyrun.registry import Registry
 
 

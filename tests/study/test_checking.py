@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from studyrun.checking import check_study, load_study
 from studyrun.diagnostics import as_text
 from studyrun.errors import UsageError
+from studyrun.reading.checking import check_study, load_study
 from studyrun.wiring import wire
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +104,7 @@ def test_the_verdicts_stand_before_the_report():
 
 def test_checking_imports_nothing_heavy_and_no_locale(tmp_path):
     code = (
-        "import sys; from studyrun.checking import check_study\n"
+        "import sys; from studyrun.reading.checking import check_study\n"
         f"checked = check_study({str(EXAMPLE)!r}); assert checked.cells, checked.diagnostics\n"
         "print(sorted({'torch', 'polars', 'numpy', 'scipy', 'transformers'} & set(sys.modules)))"
     )
@@ -120,7 +120,8 @@ def test_text_is_read_alike_in_any_locale(tmp_path):
     file = tmp_path / "s.yaml"
     file.write_bytes("study: s\nabout: größe 日本 🙂\nsteps: {é: {use: extract}}\n".encode())
     code = (
-        "from studyrun.checking import check_study; from studyrun.diagnostics import as_json\n"
+        "from studyrun.reading.checking import check_study\n"
+        "from studyrun.diagnostics import as_json\n"
         f"print(as_json(check_study({str(file)!r}).diagnostics))"
     )
     found = {

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from strategies import flow_yaml, study_names, study_values
 from studyrun.diagnostics import as_text
-from studyrun.drafts import read_draft
-from studyrun.overrides import setting
+from studyrun.reading.drafts import read_draft
+from studyrun.reading.overrides import setting
 from studyrun.source import Source
 
 documents = st.dictionaries(study_names, study_values(6), max_size=4)

@@ -10,10 +10,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from strategies import flow_yaml, study_texts
-from studyrun.checking import check_study
 from studyrun.diagnostics import as_text
-from studyrun.matrix import MAX_CELLS, expand
-from studyrun.parser import parse
+from studyrun.reading.checking import check_study
+from studyrun.reading.matrix import MAX_CELLS, expand
+from studyrun.reading.parser import parse
 from studyrun.source import Source
 
 REGISTRY = study_toys.registry()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from strategies import written_yaml
 from studyrun.diagnostics import as_text
-from studyrun.parser import MAX_DEPTH, MAX_NODES, parse
+from studyrun.reading.parser import MAX_DEPTH, MAX_NODES, parse
 from studyrun.source import Source
 
 LOADERS = [yaml.CLoader, yaml.Loader]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studyrun.scalars import resolve
+from studyrun.reading.scalars import resolve
 
 NULLS = ["null", "Null", "NULL", "~", ""]
 TRUES, FALSES = ["true", "True", "TRUE"], ["false", "False", "FALSE"]

@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from strategies import study_scalars, toy_studies
 from studyrun.contracts import Component
-from studyrun.fields import Parameters
+from studyrun.reading.fields import Parameters
 from studyrun.registry import Registry
 from studyrun.schema import compose, published_schema
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from studyrun.checking import check_study
 from studyrun.diagnostics import as_text
+from studyrun.reading.checking import check_study
 from studyrun.registry import Registry
 
 ROOT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import flow_yaml, toy_studies
-from studyrun.checking import check_study, load_study
 from studyrun.diagnostics import as_text
 from studyrun.errors import InvalidStudy
-from studyrun.plugins import PluginInfo
+from studyrun.plugging.plugins import PluginInfo
+from studyrun.reading.checking import check_study, load_study
 from studyrun.source import Source
 from studyrun.study import Study
 

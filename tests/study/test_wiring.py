@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from strategies import toy_studies
 from studyrun.errors import InvalidStudy
-from studyrun.links import Slot, link
+from studyrun.reading.links import Slot, link
 from studyrun.study import Hypothesis, StepSpec, Study, Use
 from studyrun.wiring import wire, wire_cells
 

@@ -13,7 +13,7 @@ from jsonschema.exceptions import ValidationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from studyrun.document import KeyPath
+    from studyrun.reading.document import KeyPath
 
 __all__ = ["Conformance", "Mismatch"]
 

@@ -17,9 +17,9 @@ import pluggy
 
 from studyrun import hookspecs
 from studyrun.contracts import Component
-from studyrun.discovery import BROKEN, Found, found
-from studyrun.suggest import did_you_mean
-from studyrun.vetting import faults_of
+from studyrun.faults.suggest import did_you_mean
+from studyrun.plugging.discovery import BROKEN, Found, found
+from studyrun.plugging.vetting import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BROKEN", "PluginInfo", "Rejected", "describe_error", "load_plugins", "new_manager"]
 
-OURS = f"{Path(__file__).parent}{os.sep}"
+OURS = f"{Path(__file__).parents[1]}{os.sep}"
 HEAVY = ("torch", "transformers", "polars", "numpy", "scipy")
 """What makes every command slow if a plugin imports it while it is loaded."""
 

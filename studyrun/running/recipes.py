@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from studyrun import params
 from studyrun.keys import KEY_FORMAT
-from studyrun.marks import rewrite
 from studyrun.params import COMPONENT_MARK
+from studyrun.plugging.marks import rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from studyrun.keywords import KIND_MARK
+from studyrun.reading.keywords import KIND_MARK
 
 __all__ = ["article", "cut", "described", "expected"]
 

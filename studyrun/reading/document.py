@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from studyrun.scalars import Scalar
+    from studyrun.reading.scalars import Scalar
     from studyrun.source import Span
 
 __all__ = ["Entry", "KeyPath", "Node", "path_text"]

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studyrun.errors import PluginError, StudyError
-from studyrun.findings import Finding
-from studyrun.plugins import BROKEN, describe_error
-from studyrun.references import references
+from studyrun.faults.findings import Finding
+from studyrun.faults.references import references
+from studyrun.plugging.plugins import BROKEN, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
     from studyrun.contracts import Bound, CheckScope, Component, Fault, Kind, ModelFacts
-    from studyrun.document import KeyPath
+    from studyrun.reading.document import KeyPath
     from studyrun.registry import Registry
 
 __all__ = ["Checks", "Usage"]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studyrun.checking import check_study
-from studyrun.drafts import read_draft
 from studyrun.errors import InvalidStudy
-from studyrun.history import History
-from studyrun.overrides import setting
 from studyrun.plan import Plan, plan
+from studyrun.reading.checking import check_study
+from studyrun.reading.drafts import read_draft
+from studyrun.reading.overrides import setting
+from studyrun.running.history import History
 from studyrun.store import Store
 from studyrun.wiring import wire
 

@@ -10,8 +10,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from studyrun.diagnostics import Diagnostic, Related
-from studyrun.document import Entry, Node, path_text
-from studyrun.overrides import Assignment, assign, dotted
+from studyrun.reading.document import Entry, Node, path_text
+from studyrun.reading.overrides import Assignment, assign, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

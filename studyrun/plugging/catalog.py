@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studyrun.derived import derive
 from studyrun.errors import PluginError, UsageError
-from studyrun.plugins import BROKEN, PluginInfo, describe_error
-from studyrun.suggest import did_you_mean
-from studyrun.vetting import faults_of
+from studyrun.faults.suggest import did_you_mean
+from studyrun.plugging.derived import derive
+from studyrun.plugging.plugins import BROKEN, PluginInfo, describe_error
+from studyrun.plugging.vetting import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

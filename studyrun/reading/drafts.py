@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studyrun.diagnostics import Diagnostic
-from studyrun.document import Node, path_text
 from studyrun.errors import InvalidStudy
-from studyrun.overrides import assign, merge, parse_setting
-from studyrun.parser import parse
+from studyrun.faults.suggest import nearest
+from studyrun.reading.document import Node, path_text
+from studyrun.reading.overrides import assign, merge, parse_setting
+from studyrun.reading.parser import parse
 from studyrun.source import Source, read
-from studyrun.suggest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from studyrun.diagnostics import Diagnostic, Related
-from studyrun.document import Entry, KeyPath, Node, path_text
-from studyrun.scalars import resolve
+from studyrun.reading.document import Entry, KeyPath, Node, path_text
+from studyrun.reading.scalars import resolve
+from studyrun.reading.syntax import syntax_fault
 from studyrun.source import Source, Span, character_faults
-from studyrun.syntax import syntax_fault
 
 __all__ = ["MAX_DEPTH", "MAX_NODES", "Parsed", "parse"]
 

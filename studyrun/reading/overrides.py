@@ -11,10 +11,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from studyrun.diagnostics import Diagnostic
-from studyrun.document import Entry, Node, path_text
-from studyrun.parser import parse
+from studyrun.faults.suggest import nearest
+from studyrun.reading.document import Entry, Node, path_text
+from studyrun.reading.parser import parse
 from studyrun.source import Source, Span, escaped
-from studyrun.suggest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from studyrun.trials import Trial
+    from studyrun.trying.trials import Trial
 
 __all__ = ["LAWS", "UNIVERSAL", "LawBroken"]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from studyrun import sql
-from studyrun.checks import Checks, Usage
 from studyrun.contracts import CheckScope
 from studyrun.errors import StudyError
-from studyrun.findings import Finding
-from studyrun.keywords import RESERVED_STEPS
-from studyrun.links import Link, Slot, link
+from studyrun.faults.checks import Checks, Usage
+from studyrun.faults.findings import Finding
+from studyrun.reading import sql
+from studyrun.reading.keywords import RESERVED_STEPS
+from studyrun.reading.links import Link, Slot, link
 from studyrun.study import Hypothesis
 from studyrun.wiring import DATA, place_verdicts, tables_named
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from studyrun.contracts import Bound
-    from studyrun.document import KeyPath
+    from studyrun.reading.document import KeyPath
     from studyrun.registry import Registry
 
 __all__ = ["Semantics"]

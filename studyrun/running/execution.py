@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from studyrun import contents
 from studyrun.artifacts import Artifact
 from studyrun.context import seed_globals
 from studyrun.contracts import Inputs
 from studyrun.errors import PluginError
+from studyrun.storing import contents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

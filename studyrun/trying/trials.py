@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from studyrun.laws import LAWS, LawBroken
+from studyrun.trying.laws import LAWS, LawBroken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

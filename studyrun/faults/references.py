@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from studyrun.contracts import Kind
-    from studyrun.document import KeyPath
+    from studyrun.reading.document import KeyPath
 
 __all__ = ["references"]
 

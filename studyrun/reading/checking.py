@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studyrun.diagnostics import Diagnostic
-from studyrun.document import Node, path_text
-from studyrun.drafts import Draft, read_draft
 from studyrun.errors import InvalidStudy, UsageError
-from studyrun.matrix import Cell, expand
+from studyrun.reading.document import Node, path_text
+from studyrun.reading.drafts import Draft, read_draft
+from studyrun.reading.matrix import Cell, expand
 from studyrun.registry import Registry
 from studyrun.source import Source
 from studyrun.study import Study

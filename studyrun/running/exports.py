@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from studyrun.artifacts import TENSORS
 from studyrun.errors import StudyError
-from studyrun.files import copy_file, link_file, writing
-from studyrun.tables import public_name
+from studyrun.running.tables import public_name
+from studyrun.storing.files import copy_file, link_file, writing
 
 if TYPE_CHECKING:
     from pathlib import Path

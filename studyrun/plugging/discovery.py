@@ -14,8 +14,8 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING
 
 from studyrun.errors import UsageError
+from studyrun.faults.suggest import did_you_mean
 from studyrun.hookspecs import PROJECT
-from studyrun.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,8 +11,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from studyrun.findings import Finding
-from studyrun.suggest import nearest
+from studyrun.faults.findings import Finding
+from studyrun.faults.suggest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

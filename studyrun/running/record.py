@@ -19,11 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from studyrun.events import now
-from studyrun.files import point_link, replace_file, writing
-from studyrun.history import LATEST, RECORD
 from studyrun.keys import digest
-from studyrun.machine import git_state, hardware, versions
+from studyrun.running.events import now
+from studyrun.running.history import LATEST, RECORD
+from studyrun.running.machine import git_state, hardware, versions
+from studyrun.storing.files import point_link, replace_file, writing
 
 if TYPE_CHECKING:
     from studyrun.contracts import Kind

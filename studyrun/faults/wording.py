@@ -6,18 +6,18 @@ import re
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from studyrun import keywords
-from studyrun.fields import Parameters
-from studyrun.findings import Finding
-from studyrun.keywords import KIND_MARK
-from studyrun.suggest import nearest
-from studyrun.words import article, cut, described, expected
+from studyrun.faults.findings import Finding
+from studyrun.faults.suggest import nearest
+from studyrun.faults.words import article, cut, described, expected
+from studyrun.reading import keywords
+from studyrun.reading.fields import Parameters
+from studyrun.reading.keywords import KIND_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from studyrun.conformance import Mismatch
-    from studyrun.document import Node
+    from studyrun.faults.conformance import Mismatch
+    from studyrun.reading.document import Node
     from studyrun.registry import Registry
 
 __all__ = ["Wording"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from studyrun.diagnostics import Diagnostic
-from studyrun.document import Entry, KeyPath, Node, path_text
+from studyrun.reading.document import Entry, KeyPath, Node, path_text
 
 if TYPE_CHECKING:
     from studyrun.source import Span

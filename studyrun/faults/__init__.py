@@ -1,0 +1,1 @@
+"""What can be wrong with a study, and how it is said."""

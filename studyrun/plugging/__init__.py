@@ -1,0 +1,1 @@
+"""Behind the registry: finding plugins, vetting and describing what they announce."""

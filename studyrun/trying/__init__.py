@@ -1,0 +1,1 @@
+"""Behind `studyrun.testing`: the laws, examples to try them on, a tiny study."""
