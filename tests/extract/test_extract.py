@@ -131,12 +131,10 @@ def test_a_set_of_which_nothing_is_left_is_an_error(tmp_path, context, on_error)
         run(ExtractParams([1], [2], on_error), inputs(tmp_path, ["Zebras!"] * 7), context)
 
 
-def test_the_same_bytes_whatever_the_batch_size(tmp_path, model):
+def test_the_same_activations_whatever_the_batch_size(tmp_path, model):
     asked = inputs(tmp_path, tiny_models.questions(12))
     first, second = (
         run(PARAMS, asked, PlainContext(size, model=model)).tensors["activations"]
         for size in (1, 12)
     )
-    if torch.backends.mkl.is_available():
-        assert first.equal(second)
     assert torch.allclose(first, second, rtol=1e-5, atol=1e-6)

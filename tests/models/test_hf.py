@@ -19,9 +19,6 @@ from tiny_models import PlainContext
 NAMES = sorted(tiny_models.hf_configs())
 LAYERS, POSITIONS = [0, 2, 3], [0, 4, -2, "last", "/[0-9]+/"]
 LAST_NUMBER = "/[0-9]+/"
-BATCHED_BY_EXPERT = {"mixtral"}
-"""A mixture's expert sees the rows that chose it, so how many there are, and with it the rounding,
-depends on the batch."""
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +72,10 @@ def test_activations_are_those_of_single_prompts(model, questions):
         assert relative(row[1], states[3][0, columns]) < 1e-5
 
 
-def test_a_prompt_has_the_same_activations_in_every_batch(request, model, questions):
+def test_a_prompt_has_the_same_activations_in_every_batch(model, questions):
     alone = [model.activations([q], LAYERS, POSITIONS, PlainContext())[0] for q in questions]
     mixed = model.activations(questions, LAYERS, POSITIONS, PlainContext())
-    exact = torch.backends.mkl.is_available() and not any(
-        f"[{name}]" in request.node.name for name in BATCHED_BY_EXPERT
-    )
-    assert relative(mixed, torch.stack(alone)) <= (0 if exact else 1e-5)
+    assert relative(mixed, torch.stack(alone)) <= 2e-6
 
 
 def test_padding_beside_longer_prompts_changes_only_the_rounding(model, questions, monkeypatch):

