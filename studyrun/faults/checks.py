@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from studyrun.errors import PluginError, StudyError
 from studyrun.faults.findings import Finding
 from studyrun.faults.references import references
-from studyrun.plugging.plugins import BROKEN, describe_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -78,7 +77,7 @@ class Checks:
         own = [path for path in unsound if not any(_is_under(path, other) for other in others)]
         bound, found = None, list[Finding]()
         if not any(_concerns(path, usage) for path in own):
-            bound, found = self._ask(usage, usage.component, scope)
+            bound, found = self._ask(usage, scope)
         for each in inner:
             found += self.examine(each, scope, unsound)[1]
         return bound, found
@@ -104,15 +103,13 @@ class Checks:
             found.append(Usage((*usage.inside, *path), kind, ref, known))
         return found
 
-    def _ask(
-        self, usage: Usage, component: Component, scope: CheckScope
-    ) -> tuple[Bound | None, list[Finding]]:
+    def _ask(self, usage: Usage, scope: CheckScope) -> tuple[Bound | None, list[Finding]]:
         bound = self._bind(usage)
         if isinstance(bound, PluginError):
             return None, [Finding(usage.name_path, str(bound), "plugin")]
         if isinstance(bound, StudyError):
             return None, [_refused(bound, usage)]
-        found = self._check(usage, component, bound, scope) if component.check else []
+        found = self._check(usage, bound, scope)
         return (None if found else bound), found
 
     def _bind(self, usage: Usage) -> Bound | StudyError:
@@ -124,18 +121,11 @@ class Checks:
                 self._bound[key] = error
         return self._bound[key]
 
-    def _check(
-        self, usage: Usage, component: Component, bound: Bound, scope: CheckScope
-    ) -> list[Finding]:
+    def _check(self, usage: Usage, bound: Bound, scope: CheckScope) -> list[Finding]:
         try:
-            check = self._registry.function(component, component.check)
-            return [_placed(fault, usage) for fault in check(bound.params, scope)]
+            return [_placed(fault, usage) for fault in self._registry.check(bound, scope)]
         except PluginError as error:
             return [Finding(usage.name_path, str(error), "plugin")]
-        except BROKEN as error:  # whatever a plugin's own code may raise
-            owner = self._registry.owner(component).label
-            blame = f"plugin {owner}: the check of {component.name!r} failed"
-            return [Finding(usage.name_path, f"{blame}: {describe_error(error)}", "plugin")]
 
 
 def _concerns(path: KeyPath, usage: Usage) -> bool:
