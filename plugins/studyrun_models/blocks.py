@@ -1,13 +1,15 @@
 """Reading and editing the residual stream by hooks on a transformer's blocks.
 
-Every hook set here is removed here, nobody else's is touched, and each must fire exactly once.
+Every hook set here is removed here, nobody else's is touched, and each must fire exactly once in a
+pass. Threads may run passes of their own at the same time.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,13 +17,22 @@ import torch
 from studyrun import StudyError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor, nn
 
     from studyrun import SiteEdit
 
-__all__ = ["SiteError", "edit_of", "edited", "find_blocks", "recorded", "stream_of", "with_stream"]
+__all__ = [
+    "Hooks",
+    "SiteError",
+    "edit_of",
+    "edited",
+    "find_blocks",
+    "recorded",
+    "stream_of",
+    "with_stream",
+]
 
 
 class SiteError(StudyError):
@@ -66,15 +77,68 @@ def with_stream(output: Any, stream: Tensor) -> Any:
     return (stream, *output[1:]) if isinstance(output, tuple) else stream
 
 
+@dataclass(slots=True)
+class _Pass:
+    """What the hooks do in the pass that a thread is running."""
+
+    act: Callable[[int, Any], Any]
+    """(layer, the block's output) -> another output, or None to leave it."""
+    fired: dict[int, int]
+    """How often, by layer."""
+
+
+class Hooks:
+    """Hooks on some blocks, idle except in a thread that is inside `during`."""
+
+    def __init__(self, blocks: Sequence[nn.Module], layers: Sequence[int]) -> None:
+        for layer in layers:
+            if not 0 <= layer < len(blocks):
+                raise SiteError(f"there is no block {layer}; the model has 0..{len(blocks) - 1}")
+        self.layers = tuple(dict.fromkeys(layers))
+        self._blocks, self._thread = blocks, local()
+        self._handles: list[Any] = []
+
+    def __enter__(self) -> Hooks:
+        self._handles = [
+            self._blocks[layer].register_forward_hook(partial(self._fire, layer))
+            for layer in self.layers
+        ]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    @contextmanager
+    def during(self, act: Callable[[int, Any], Any]) -> Iterator[None]:
+        """Let the hooks do `act` while this thread runs one pass.
+
+        Raises:
+            SiteError: a block did not run exactly once.
+        """
+        self._thread.now = now = _Pass(act, dict.fromkeys(self.layers, 0))
+        try:
+            yield
+        finally:
+            self._thread.now = None
+        for layer, times in now.fired.items():
+            if times != 1:
+                raise SiteError(f"block {layer} ran {times} times in one pass, not once")
+
+    def _fire(self, layer: int, _module: nn.Module, _args: Any, output: Any) -> Any:
+        now: _Pass | None = getattr(self._thread, "now", None)
+        if now is None:
+            return None
+        now.fired[layer] += 1
+        return now.act(layer, output)
+
+
 @contextmanager
-def recorded(
-    blocks: Sequence[nn.Module], layers: Sequence[int], columns: Tensor, *, stop: bool = False
-) -> Iterator[dict[int, Tensor]]:
+def recorded(hooks: Hooks, columns: Tensor, *, stop: bool = False) -> Iterator[dict[int, Tensor]]:
     """Collect residuals while the body runs one forward pass.
 
     Args:
-        blocks: all blocks of the model.
-        layers: after which blocks to read; the dictionary holds (rows, n, d_model) for each.
+        hooks: on the blocks after which to read; the dictionary holds (rows, n, d_model) for each.
         columns: (rows, n), which tokens to read in every row.
         stop: end the pass, and with it the body, once the deepest layer is read.
 
@@ -82,35 +146,28 @@ def recorded(
         SiteError: a block did not run exactly once.
     """
     seen: dict[int, Tensor] = {}
-    fired = dict.fromkeys(layers, 0)
-    deepest = max(layers, default=-1)
+    deepest = max(hooks.layers)
 
-    def keep(layer: int, _module: nn.Module, _args: Any, output: Any) -> None:
-        fired[layer] += 1
+    def keep(layer: int, output: Any) -> None:
         stream = stream_of(output)
         rows = torch.arange(len(stream), device=stream.device)[:, None]
         seen[layer] = stream[rows, columns.to(stream.device)]
         if stop and layer == deepest:
             raise _Enough
 
-    with _hooked(blocks, {layer: partial(keep, layer) for layer in fired}), suppress(_Enough):
+    with hooks.during(keep), suppress(_Enough):
         yield seen
-    _once(fired)
 
 
 @contextmanager
-def edited(
-    blocks: Sequence[nn.Module], layer: int, columns: Tensor, delta: Tensor
-) -> Iterator[None]:
-    """Add `delta` (rows, d_model) after block `layer` at `columns` (rows,) while the body runs.
+def edited(hooks: Hooks, columns: Tensor, delta: Tensor) -> Iterator[None]:
+    """Add `delta` (rows, d_model) after the hooked block at `columns` (rows,) in one pass.
 
     Raises:
         SiteError: the block did not run exactly once, or with another number of rows.
     """
-    fired = {layer: 0}
 
-    def add(_module: nn.Module, _args: Any, output: Any) -> Any:
-        fired[layer] += 1
+    def add(_layer: int, output: Any) -> Any:
         stream = stream_of(output)
         if len(stream) != len(delta):
             raise SiteError(f"{len(delta)} edits for a pass of {len(stream)} rows")
@@ -119,23 +176,8 @@ def edited(
         new[rows, columns.to(stream.device)] += delta.to(stream)
         return with_stream(output, new)
 
-    with _hooked(blocks, {layer: add}):
+    with hooks.during(add):
         yield
-    _once(fired)
-
-
-@contextmanager
-def _hooked(blocks: Sequence[nn.Module], hooks: dict[int, Any]) -> Iterator[None]:
-    """The hooks on the blocks of those numbers, for the duration of the body."""
-    for layer in hooks:
-        if not 0 <= layer < len(blocks):
-            raise SiteError(f"there is no block {layer}; the model has 0..{len(blocks) - 1}")
-    handles = [blocks[layer].register_forward_hook(hook) for layer, hook in hooks.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def edit_of(edit: SiteEdit | None, rows: Sequence[int], of: int) -> SiteEdit | None:
@@ -149,9 +191,3 @@ def edit_of(edit: SiteEdit | None, rows: Sequence[int], of: int) -> SiteEdit | N
     if len(edit.delta) != of:
         raise SiteError(f"{len(edit.delta)} edits for {of} questions")
     return replace(edit, delta=edit.delta[list(rows)])
-
-
-def _once(fired: dict[int, int]) -> None:
-    for layer, times in fired.items():
-        if times != 1:
-            raise SiteError(f"block {layer} ran {times} times in one pass, not once")

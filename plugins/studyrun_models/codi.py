@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from studyrun import StudyError
-from studyrun_models.blocks import edit_of, edited, recorded
+from studyrun_models.blocks import Hooks, edit_of, edited, recorded
 from studyrun_models.checkpoint import Checkpoint, find_checkpoint
+from studyrun_models.crew import crew
 from studyrun_models.facts import codi_facts, codi_section
 from studyrun_models.stack import Reading, Stack, longest_first
 from studyrun_models.verify import verify
@@ -83,12 +84,14 @@ class Codi:
         with torch.inference_mode(mode=False):
             out = torch.empty(shape)
 
-        def work(rows: Sequence[int]) -> None:
-            for some in self._batches(rows, ids):
-                streams = self._streams([ids[row] for row in some], layers, passes)
-                out[some] = streams.float().cpu()
+        with Hooks(self.stack.blocks, layers) as hooks:
 
-        self._in_batches(work, ids, context, "activations")
+            def work(rows: Sequence[int]) -> None:
+                for some in self._batches(rows, ids):
+                    streams = self._streams([ids[row] for row in some], hooks, passes)
+                    out[some] = streams.float().cpu()
+
+            self._in_batches(work, ids, context, "activations")
         return out
 
     @torch.inference_mode()
@@ -99,12 +102,15 @@ class Codi:
         ids = self.encode(questions)
         texts = [""] * len(ids)
 
-        def work(rows: Sequence[int]) -> None:
-            spoken = self._answer([ids[row] for row in rows], edit_of(edit, rows, len(ids)))
-            for row, text in zip(rows, spoken, strict=True):
-                texts[row] = text
+        with Hooks(self.stack.blocks, () if edit is None else (edit.layer,)) as hooks:
 
-        self._in_batches(work, ids, context, "answers")
+            def work(rows: Sequence[int]) -> None:
+                part = edit_of(edit, rows, len(ids))
+                spoken = self._answer([ids[row] for row in rows], hooks, part)
+                for row, text in zip(rows, spoken, strict=True):
+                    texts[row] = text
+
+            self._in_batches(work, ids, context, "answers")
         return texts
 
     # The passes
@@ -150,19 +156,18 @@ class Codi:
 
     # Helpers
 
-    def _streams(
-        self, ids: Sequence[Sequence[int]], layers: Sequence[int], passes: Sequence[int]
-    ) -> Tensor:
+    def _streams(self, ids: Sequence[Sequence[int]], hooks: Hooks, passes: Sequence[int]) -> Tensor:
         """(rows, layers, passes, d_model), not computing what lies beyond the last site."""
-        column = torch.full((len(ids), 1), -1)
+        last = torch.full((len(ids), 1), -1)
         found: dict[int, Tensor] = {}
         reading: Reading | None = None
         for number in range(max(passes) + 1):
-            wanted = layers if number in passes else ()
-            with recorded(self.stack.blocks, wanted, column, stop=number == max(passes)) as seen:
+            if number not in passes:
                 reading = self._advance(reading, ids)
-            if wanted:
-                found[number] = torch.stack([seen[layer][:, 0] for layer in layers], dim=1)
+                continue
+            with recorded(hooks, last, stop=number == max(passes)) as seen:
+                reading = self._advance(reading, ids)
+            found[number] = torch.stack([seen[i][:, 0] for i in hooks.layers], dim=1)
         return torch.stack([found[number] for number in passes], dim=2)
 
     def _advance(self, reading: Reading | None, ids: Sequence[Sequence[int]]) -> Reading:
@@ -172,21 +177,23 @@ class Codi:
         self.think(reading, self.project(reading.hidden))
         return reading
 
-    def _answer(self, ids: Sequence[Sequence[int]], edit: SiteEdit | None) -> list[str]:
+    def _answer(
+        self, ids: Sequence[Sequence[int]], hooks: Hooks, edit: SiteEdit | None
+    ) -> list[str]:
         reading: Reading | None = None
         for number in range(self.thoughts + 1):
-            with self._editing(edit, number, len(ids)):
+            with self._editing(hooks, edit, number):
                 reading = self._advance(reading, ids)
         assert reading is not None
         return self.speak(reading)
 
     def _editing(
-        self, edit: SiteEdit | None, number: int, rows: int
+        self, hooks: Hooks, edit: SiteEdit | None, number: int
     ) -> AbstractContextManager[None]:
         """The edit, if this is the pass that computes its position."""
         if edit is None or self._pass_of(edit.position) != number:
             return nullcontext()
-        return edited(self.stack.blocks, edit.layer, torch.full((rows,), -1), edit.delta)
+        return edited(hooks, torch.full((len(edit.delta),), -1), edit.delta)
 
     def _pass_of(self, position: Position) -> int:
         if not isinstance(position, int) or not 0 <= position <= self.thoughts:
@@ -208,7 +215,8 @@ class Codi:
         label: str,
     ) -> None:
         if self.params.padding == "masked":
-            context.in_batches(work, longest_first(ids), label=label)
+            with crew(self.stack.device, work) as shared:
+                context.in_batches(shared, longest_first(ids), label=label)
             return
         starts = range(0, len(ids), OFFICIAL_BATCH)
         for start in context.track(starts, total=len(starts), label=label, unit="batches"):

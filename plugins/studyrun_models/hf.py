@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from studyrun import QuestionsRefused
-from studyrun_models.blocks import SiteError, edit_of, edited, recorded
+from studyrun_models.blocks import Hooks, SiteError, edit_of, edited, recorded
 from studyrun_models.checkpoint import Checkpoint, find_checkpoint
+from studyrun_models.crew import crew
 from studyrun_models.facts import hf_facts
 from studyrun_models.positions import Tokens, column_of
 from studyrun_models.stack import Stack, longest_first
@@ -69,15 +70,18 @@ class CausalLM:
         with torch.inference_mode(mode=False):
             out = torch.empty(len(ids), len(layers), len(positions), self.facts.d_model)
 
-        def work(rows: Sequence[int]) -> None:
-            for some in self.stack.batches(rows, ids):
-                batch = [ids[row] for row in some]
-                places = _padded([columns[row] for row in some], batch)
-                with recorded(self.stack.blocks, layers, places, stop=True) as seen:
-                    self.stack.read(batch, keep=False)
-                out[some] = torch.stack([seen[layer] for layer in layers], dim=1).float().cpu()
+        with Hooks(self.stack.blocks, layers) as hooks:
 
-        context.in_batches(work, longest_first(ids), label="activations")
+            def work(rows: Sequence[int]) -> None:
+                for some in self.stack.batches(rows, ids):
+                    batch = [ids[row] for row in some]
+                    places = _padded([columns[row] for row in some], batch)
+                    with recorded(hooks, places, stop=True) as seen:
+                        self.stack.read(batch, keep=False)
+                    out[some] = torch.stack([seen[i] for i in hooks.layers], dim=1).float().cpu()
+
+            with crew(self.stack.device, work) as shared:
+                context.in_batches(shared, longest_first(ids), label="activations")
         return out
 
     @torch.inference_mode()
@@ -90,26 +94,27 @@ class CausalLM:
         ids = [prompt.ids for prompt in prompts]
         texts = [""] * len(ids)
 
-        def work(rows: Sequence[int]) -> None:
-            batch = [ids[row] for row in rows]
-            places = _padded([columns[row] for row in rows], batch)
-            spoken = self._answer(batch, places, edit_of(edit, rows, len(ids)))
-            for row, text in zip(rows, spoken, strict=True):
-                texts[row] = text
+        with Hooks(self.stack.blocks, () if edit is None else (edit.layer,)) as hooks:
 
-        context.in_batches(work, longest_first(ids), label="answers")
+            def work(rows: Sequence[int]) -> None:
+                batch = [ids[row] for row in rows]
+                part = edit_of(edit, rows, len(ids))
+                places = _padded([columns[row] for row in rows], batch)
+                editing = edited(hooks, places[:, 0], part.delta) if part else nullcontext()
+                spoken = self._answer(batch, editing)
+                for row, text in zip(rows, spoken, strict=True):
+                    texts[row] = text
+
+            with crew(self.stack.device, work) as shared:
+                context.in_batches(shared, longest_first(ids), label="answers")
         return texts
 
     # Helpers
 
     def _answer(
-        self, ids: Sequence[Sequence[int]], places: Tensor, edit: SiteEdit | None
+        self, ids: Sequence[Sequence[int]], editing: AbstractContextManager[None]
     ) -> list[str]:
-        with (
-            edited(self.stack.blocks, edit.layer, places[:, 0], edit.delta)
-            if edit is not None
-            else nullcontext()
-        ):
+        with editing:
             reading = self.stack.read(ids)
         rows = self.stack.greedy(reading, self._stop, self.params.max_new_tokens)
         texts: list[str] = self.tokenizer.batch_decode(rows, skip_special_tokens=True)

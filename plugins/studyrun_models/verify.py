@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from studyrun_models.blocks import SiteError, recorded
+from studyrun_models.blocks import Hooks, SiteError, recorded
 from studyrun_models.stack import Stack
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _sites(stack: Stack, ids: list[int]) -> None:
     n = len(stack.blocks)
     columns = torch.arange(len(ids))[None]
     norms = _Siblings(stack)
-    with recorded(stack.blocks, range(n), columns) as seen, norms:
+    with Hooks(stack.blocks, range(n)) as hooks, recorded(hooks, columns) as seen, norms:
         tokens = torch.tensor([ids], device=stack.device)
         theirs = stack.base(input_ids=tokens, output_hidden_states=True).hidden_states
     wrong = [i for i in range(n - 1) if not torch.equal(seen[i], theirs[i + 1])]
@@ -84,10 +84,11 @@ def _padding(stack: Stack, ids: list[int]) -> None:
     n = len(stack.blocks)
     short = ids[:3]
     column = torch.tensor([[-1]])
-    with recorded(stack.blocks, range(n), column) as alone:
-        stack.read([short], keep=False)
-    with recorded(stack.blocks, range(n), column.expand(2, 1)) as beside:
-        stack.read([ids, short], keep=False)
+    with Hooks(stack.blocks, range(n)) as hooks:
+        with recorded(hooks, column) as alone:
+            stack.read([short], keep=False)
+        with recorded(hooks, column.expand(2, 1)) as beside:
+            stack.read([ids, short], keep=False)
     for layer in range(n):
         one, other = alone[layer][0].float(), beside[layer][1].float()
         if not (one - other).norm() <= TOLERANCE[alone[layer].dtype] * one.norm():

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 import tiny_models
 from studyrun import QuestionsRefused, SiteEdit, StudyError
 from studyrun_models import CodiParams
-from studyrun_models.blocks import SiteError, edited, recorded
+from studyrun_models.blocks import Hooks, SiteError, edited, recorded
 from studyrun_models.codi import load
 from studyrun_models.weights import WeightsError
 from tiny_models import PlainContext
@@ -153,8 +153,10 @@ def streams(model, ids, edited_pass, delta):
     for number in range(7):
         add = delta if number == edited_pass else torch.zeros_like(delta)
         with (
-            edited(model.stack.blocks, 1, last, add),
-            recorded(model.stack.blocks, [0, 1], last[:, None]) as seen,
+            Hooks(model.stack.blocks, [1]) as editing,
+            Hooks(model.stack.blocks, [0, 1]) as reading_both,
+            edited(editing, last, add),
+            recorded(reading_both, last[:, None]) as seen,
         ):
             if number == 0:
                 reading = model.read(ids)
@@ -206,27 +208,16 @@ def test_later_blocks_are_not_computed_in_the_last_pass(model, questions):
     assert runs == [3, 3, 2, 2]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch_size", [1, 5, 18])
-def test_a_problem_has_the_same_activations_in_every_batch(model, questions, batch_size):
+def test_a_problem_has_the_same_activations_in_every_batch(model, questions, batch_size, threads):
     alone = [model.activations([q], LAYERS, POSITIONS, PlainContext())[0] for q in questions]
-    mixed = model.activations(questions, LAYERS, POSITIONS, PlainContext(batch_size))
-    assert relative(mixed, torch.stack(alone)) <= 2e-6
-
-
-@pytest.fixture
-def one_thread():
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
+    torch.set_num_threads(threads)
+    mixed = model.activations(questions, LAYERS, POSITIONS, PlainContext(batch_size))
     torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="says what MKL does")
-def test_with_one_thread_even_the_bits_are_the_same_in_every_batch(model, questions):
-    alone = [model.activations([q], LAYERS, POSITIONS, PlainContext())[0] for q in questions]
-    mixed = model.activations(questions, LAYERS, POSITIONS, PlainContext(18))
-    assert mixed.equal(torch.stack(alone))
+    difference = relative(mixed, torch.stack(alone))
+    assert difference <= (0 if torch.backends.mkl.is_available() else 1e-6)
 
 
 def test_padding_beside_longer_problems_changes_only_the_rounding(model, questions):
@@ -234,8 +225,8 @@ def test_padding_beside_longer_problems_changes_only_the_rounding(model, questio
     own = model.activations(questions, LAYERS, POSITIONS, PlainContext())
     ids = model.encode(questions)
     assert len({len(row) for row in ids}) > 8
-    with torch.inference_mode():
-        padded = model._streams(ids, LAYERS, POSITIONS)
+    with torch.inference_mode(), Hooks(model.stack.blocks, LAYERS) as hooks:
+        padded = model._streams(ids, hooks, POSITIONS)
     assert relative(padded, own) < 1e-5
 
 
@@ -254,9 +245,9 @@ def test_official_padding_depends_on_the_batch_and_masked_does_not(folder, model
 def test_a_batch_can_be_read_on_from_twice(model, questions):
     """Reading one batch again leaves no trace of the first time: no cache is shared."""
     ids = model.encode(questions)
-    with torch.inference_mode():
-        first = model._streams(ids, LAYERS, POSITIONS)
-        assert model._streams(ids, LAYERS, POSITIONS).equal(first)
+    with torch.inference_mode(), Hooks(model.stack.blocks, LAYERS) as hooks:
+        first = model._streams(ids, hooks, POSITIONS)
+        assert model._streams(ids, hooks, POSITIONS).equal(first)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])

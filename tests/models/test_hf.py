@@ -19,6 +19,9 @@ from tiny_models import PlainContext
 NAMES = sorted(tiny_models.hf_configs())
 LAYERS, POSITIONS = [0, 2, 3], [0, 4, -2, "last", "/[0-9]+/"]
 LAST_NUMBER = "/[0-9]+/"
+BY_EXPERT = "mixtral"
+"""An expert multiplies the rows that chose it: how many there are, and with it the rounding,
+depends on the batch."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +78,8 @@ def test_activations_are_those_of_single_prompts(model, questions):
 def test_a_prompt_has_the_same_activations_in_every_batch(model, questions):
     alone = [model.activations([q], LAYERS, POSITIONS, PlainContext())[0] for q in questions]
     mixed = model.activations(questions, LAYERS, POSITIONS, PlainContext())
-    assert relative(mixed, torch.stack(alone)) <= 2e-6
+    exact = torch.backends.mkl.is_available() and not model.facts.name.startswith(BY_EXPERT)
+    assert relative(mixed, torch.stack(alone)) <= (0 if exact else 1e-5)
 
 
 def test_padding_beside_longer_prompts_changes_only_the_rounding(model, questions, monkeypatch):

@@ -131,3 +131,4 @@ def test_activations_do_not_depend_on_the_batch(model, problems):
     mixed = model.activations(some, *sites, PlainContext())
     alone = torch.cat([model.activations([q], *sites, PlainContext()) for q in some])
     assert ((mixed - alone).norm(dim=-1) / alone.norm(dim=-1)).max() <= 1e-5
+    assert mixed.equal(alone) or not torch.backends.mkl.is_available()
