@@ -12,7 +12,7 @@ import pytest
 
 PREAMBLE = """
 from dataclasses import dataclass
-from studyrun import Component, FilePath, Law, NoParams, PositiveInt, hookimpl
+from studyrun import Component, Law, NoParams, PositiveInt, hookimpl
 """
 
 

@@ -21,8 +21,7 @@ def faults_of(record: Any) -> list[str]:
     """Every way in which `record` is not a usable component; empty if it is one."""
     if not isinstance(record, Component):
         return [f"announced {type(record).__name__}, not a Component record"]
-    faults = [*_identity(record), *_references(record), *_wiring(record), *_params(record.params)]
-    return faults or _outside(record)
+    return [*_identity(record), *_references(record), *_wiring(record), *_params(record.params)]
 
 
 def _identity(record: Component) -> list[str]:
@@ -69,14 +68,6 @@ def _wiring(record: Component) -> list[str]:
     if not isinstance(record.laws, tuple) or not all(map(_is_law, record.laws)):
         faults.append(f"laws {record.laws!r} is not a tuple of Law records")
     return faults
-
-
-def _outside(record: Component) -> list[str]:
-    """A path is not part of a key, so something must stand for what the file holds."""
-    named = params.PATH_MARK in repr(params.schema(record.params))
-    if named and not record.digest and record.kind != "model":
-        return ["a parameter is a path, so it needs digest='package.module:function'"]
-    return []
 
 
 def _is_law(law: Any) -> bool:

@@ -111,10 +111,6 @@ PARTS = {
         GOOD[:-1] + ", laws=(Law(['x']),))",
         "laws (Law(name=['x'], parameter='', value=None, other=''),) is not a tuple of Law records",
     ),
-    "path without digest": (
-        GOOD.replace("NoParams", "Filed"),
-        "a parameter is a path, so it needs digest='package.module:function'",
-    ),
     "params": (GOOD.replace("NoParams", "dict"), "params <class 'dict'> is not a dataclass"),
     "params instance": (
         GOOD.replace("NoParams", "NoParams()"),
@@ -138,10 +134,6 @@ class Loose:
 
 class Alien:
     pass
-
-@dataclass(frozen=True)
-class Filed:
-    path: FilePath = "here"
 
 @dataclass(frozen=True)
 class Odd:

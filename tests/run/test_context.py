@@ -208,7 +208,8 @@ def test_memory_that_really_runs_out_is_noticed():
 import resource, torch
 from studyrun.running.batches import in_batches
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, used + 2**29))
+limit = used + 3 * 2**27  # 8 rows of 64 MiB do not fit, 4 do
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 shrunk = []
 def work(piece):
     torch.zeros(len(piece), 2**24)
