@@ -211,7 +211,9 @@ def test_a_broken_plugin_that_was_asked_for_is_demanded(tmp_path, clean_imports)
 
 def test_a_broken_plugin_that_nobody_asked_for_is_not_demanded(install):
     install("broken", "import nowhere_to_be_found\n")
-    Registry.load().demand()
+    registry = Registry.load()
+    registry.demand()
+    assert [info.name for info in registry.plugins if info.error] == ["broken"]
 
 
 def test_a_plugin_that_prints_leaves_stdout_alone(install, capsys):
