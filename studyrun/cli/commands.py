@@ -32,7 +32,7 @@ def run(options: Namespace) -> int:
         wait=options.wait,
         progress=Progress(quiet=options.quiet),
         study_file=prepared.file,
-        lines=_lines(prepared.file),
+        lines=prepared.lines(),
     )
     try:
         outcome = execute(prepared.plan, prepared.registry, prepared.store, prepared.runs, how)
@@ -162,15 +162,6 @@ def _study_file(options: Namespace) -> str:
         there = [path.name for path in file.parent.glob("*.y*ml")]
         raise UsageError(f"there is no file {options.study!r}{did_you_mean(file.name, there)}")
     return str(options.study)
-
-
-def _lines(file: Path) -> dict[str, str]:
-    """Where every step stands in the study, for messages."""
-    from studyrun.reading.drafts import read_draft
-
-    root = read_draft(file).root
-    steps = root.get("steps") if root else None
-    return {name: str(entry.key.place) for name, entry in steps.entries.items()} if steps else {}
 
 
 def _write_summary(folder: Path, registry: Registry) -> None:

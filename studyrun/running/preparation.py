@@ -14,7 +14,7 @@ from studyrun.reading.drafts import read_draft
 from studyrun.reading.overrides import setting
 from studyrun.running.history import History
 from studyrun.store import Store
-from studyrun.wiring import wire
+from studyrun.wiring import wire_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def prepare(
     if checked.cells is None or checked.registry is None:
         raise InvalidStudy(checked.diagnostics)
     registry, name, folder = checked.registry, checked.cells[0].name, Path(out)
-    cells = {cell.cell: wire(cell, registry) for cell in checked.cells}
+    cells = wire_cells(checked.cells, registry)
     store = Store(folder / STORE)
     planned = plan(cells, registry, store, History.of(folder / name))
     return Prepared(planned, registry, store, folder / name, Path(study))
