@@ -44,6 +44,7 @@ __all__ = [
     "SiteEdit",
     "Step",
     "StudyError",
+    "Variant",
     "__version__",
     "hookimpl",
     "open_run",
@@ -52,30 +53,33 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "studyrun.analysis": (
+        "Classification",
+        "Classifier",
+        "Concept",
+        "ConceptSource",
+        "Effect",
+        "EffectCase",
+        "Evidence",
+        "Intervention",
+        "Measurement",
+    ),
     "studyrun.artifacts": ("Artifact", "Result"),
     "studyrun.contracts": (
         "Bound",
         "CheckScope",
-        "Classification",
-        "Classifier",
         "Component",
-        "Concept",
-        "ConceptSource",
         "Context",
-        "Effect",
-        "EffectCase",
-        "Evidence",
         "Fault",
         "Inputs",
-        "Intervention",
         "Kind",
         "Law",
-        "Measurement",
         "Model",
         "ModelFacts",
         "Position",
         "SiteEdit",
         "Step",
+        "Variant",
     ),
     "studyrun.errors": ("QuestionsRefused", "StudyError"),
     "studyrun.hookspecs": ("hookimpl",),
@@ -97,30 +101,33 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from studyrun.analysis import (
+        Classification,
+        Classifier,
+        Concept,
+        ConceptSource,
+        Effect,
+        EffectCase,
+        Evidence,
+        Intervention,
+        Measurement,
+    )
     from studyrun.artifacts import Artifact, Result
     from studyrun.contracts import (
         Bound,
         CheckScope,
-        Classification,
-        Classifier,
         Component,
-        Concept,
-        ConceptSource,
         Context,
-        Effect,
-        EffectCase,
-        Evidence,
         Fault,
         Inputs,
-        Intervention,
         Kind,
         Law,
-        Measurement,
         Model,
         ModelFacts,
         Position,
         SiteEdit,
         Step,
+        Variant,
     )
     from studyrun.errors import QuestionsRefused, StudyError
     from studyrun.hookspecs import hookimpl

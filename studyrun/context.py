@@ -60,8 +60,19 @@ class Warm:
     def model(self, identity: str, load: Callable[[], Model]) -> Model:
         """The model of that identity, loaded if it is not there yet."""
         if identity not in self._models:
-            self._models[identity] = load()
+            self._models[identity] = self._fitting(load)
         return self._models[identity]
+
+    def _fitting(self, load: Callable[[], Model]) -> Model:
+        """A loaded model; the others make room for it where they must, and are loaded again."""
+        try:
+            return load()
+        except (MemoryError, RuntimeError) as error:
+            if not (self._models and batches.is_out_of_memory(error)):
+                raise
+        self._models.clear()  # after the except block: the traceback held what was loaded
+        batches.free()
+        return load()
 
     def drop(self, identity: str) -> None:
         """Let go of a model that no step to come needs."""
@@ -76,8 +87,10 @@ class Errand:
     """Records a note of the step."""
     scratch: Callable[[], Path]
     """Makes the step's empty folder."""
+    model: Bound | None = None
+    """The model that it takes."""
     model_identity: str = ""
-    """What tells its model from others: digest of component, parameters, bytes and dtype."""
+    """What tells that model from others: digest of component, parameters, bytes and dtype."""
 
 
 class StepContext:
@@ -126,22 +139,26 @@ class StepContext:
         """The study's seed."""
         return self._wiring.study.seed
 
-    def generator(self, purpose: str) -> torch.Generator:
-        """A CPU generator that depends only on the seed and the purpose."""
+    def generator(self, purpose: str, seed: int | None = None) -> torch.Generator:
+        """A CPU generator that depends only on the seed (None: the study's) and the purpose."""
         generator: torch.Generator = self._torch().Generator()
-        return generator.manual_seed(seed_of(self.seed, purpose))
+        return generator.manual_seed(seed_of(self.seed if seed is None else seed, purpose))
 
     # What is there
 
     def model(self) -> Model:
-        """The study's model, loaded once per process however many steps and cells use it.
+        """The step's model, loaded once per process however many steps and cells use it.
 
         Raises:
-            StudyError: the study has no model; PluginError: its target returned something else.
+            StudyError: it takes none; PluginError: the model's target returned something else.
         """
-        bound = self._wiring.model
+        bound = self._errand.model
         if bound is None:
-            raise StudyError("the study has no model; add a `model` section")
+            raise StudyError(
+                "the study has no model; add a `model` section"
+                if self._wiring.model is None
+                else "the step does not take the model; its component needs takes=('model', ...)"
+            )
         return self._warm.model(self._errand.model_identity, lambda: self._load(bound))
 
     def bind(self, kind: Kind, ref: str | Mapping[str, Any]) -> Bound:

@@ -1,6 +1,7 @@
-"""What a plugin announces (`Component`) and what each kind of target must do (the Protocols).
+"""What a plugin announces (`Component`), and what steps and models must do and are given.
 
 Nothing here imports torch or polars: a component is data, its target is imported when it runs.
+The contracts of concepts, classifiers, interventions and effects stand in `studyrun.analysis`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    import polars as pl
     import torch
     from torch import Tensor
 
@@ -21,26 +21,18 @@ if TYPE_CHECKING:
 __all__ = [
     "Bound",
     "CheckScope",
-    "Classification",
-    "Classifier",
     "Component",
-    "Concept",
-    "ConceptSource",
     "Context",
-    "Effect",
-    "EffectCase",
-    "Evidence",
     "Fault",
     "Inputs",
-    "Intervention",
     "Kind",
     "Law",
-    "Measurement",
     "Model",
     "ModelFacts",
     "Position",
     "SiteEdit",
     "Step",
+    "Variant",
 ]
 
 Kind = Literal[
@@ -60,12 +52,12 @@ Position = int | str
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """An equation that an intervention promises; `studyrun.testing` tries to break it."""
+    """What an intervention or a classifier promises; `studyrun.testing` tries to break it."""
 
     name: str
-    """One of `studyrun.testing.LAWS`, e.g. `idempotent`, `identity-at`, `equals`."""
+    """Of `studyrun.testing.LAWS`, e.g. `idempotent`, or of `CLASSIFIER_LAWS`, e.g. `support`."""
     parameter: str = ""
-    """The parameter that the law speaks of (`identity-at`, `equals`, `multiplicative`)."""
+    """The parameter that the law speaks of (`identity-at`, `equals`, `support`, ...)."""
     value: float | None = None
     """The value of that parameter at which the law holds."""
     other: str = ""
@@ -104,10 +96,28 @@ class Component:
     """Models: `module:function` (params) -> ModelFacts; light, reads configuration only."""
     serves: str = ""
     """Steps: this step is the template of a step for every component of that kind."""
+    variants: str = ""
+    """Steps: `module:function` (params) -> Iterable[Variant], the steps before this one that it
+    wants once more with something changed; light, never imports torch."""
     laws: tuple[Law, ...] = ()
-    """Interventions: what is promised beyond the laws that bind them all."""
+    """Interventions, classifiers: what is promised beyond the laws that bind them all."""
     arity: int = 1
     """Interventions: 1 edits a set of features, 2 an ordered pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A study with something changed: what a step wants to be compared with.
+
+    Only the steps that the change reaches are run once more, as `<step>@<name>`.
+    """
+
+    name: str
+    """Lower-case words joined by hyphens, e.g. `seed-1`."""
+    model: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters replaced in the study's model."""
+    steps: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Artifact type -> parameters replaced in every earlier step that makes that type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,8 @@ class Fault:
     message: str
     allowed: tuple[str, ...] = ()
     """The values that would have been right, if they can be listed."""
+    within: str = ""
+    """The piece of the text at `path` that is wrong, e.g. a column named in SQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,9 @@ class Inputs:
     """Filled for steps that take `"*"`, in study order."""
     study: Mapping[str, Any] = field(default_factory=dict)
     """The resolved study, for steps that take `"study"`."""
+    variants: Mapping[str, Mapping[str, Artifact]] = field(default_factory=dict)
+    """Variant name -> artifact type -> artifact, for every type that the step takes; what a
+    variant does not reach is the study's own."""
 
     def __getitem__(self, type_name: str) -> Artifact:
         """The artifact of that type; KeyError if the step did not declare that it takes it."""
@@ -188,14 +203,14 @@ class Context(Protocol):
     def seed(self) -> int:
         """The study's seed."""
 
-    def generator(self, purpose: str) -> torch.Generator:
-        """A CPU generator that depends only on the seed and the purpose."""
+    def generator(self, purpose: str, seed: int | None = None) -> torch.Generator:
+        """A CPU generator that depends only on the seed (None: the study's) and the purpose."""
 
     def model(self) -> Model:
-        """The study's model, loaded once and kept warm."""
+        """The model that the step takes (the study's, or a variant's), loaded once and warm."""
 
     def bind(self, kind: Kind, ref: str | Mapping[str, Any]) -> Bound:
-        """The component that a parameter names (`"enrichment"` or `{use:, with:}`)."""
+        """The component that a parameter names: `"name"`, `{use:, with:}` or `{name: {...}}`."""
 
     def components(self, kind: Kind) -> tuple[Component, ...]:
         """Every registered component of a kind, sorted by name."""
@@ -265,119 +280,3 @@ class Model(Protocol):
         Raises:
             QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
         """
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Concept:
-    """A yes/no property of a problem, as an expression over the problems' table."""
-
-    name: str
-    """As it appears in labels, e.g. `uses +`, `contains 12`, `* then +`."""
-    kind: str
-    """`operation`, `value` or `pattern` (third parties may add their own)."""
-    expr: pl.Expr
-    """Boolean, over the columns of the `problems` artifact."""
-    parts: tuple[str, ...] = ()
-    """The more general concepts that this one implies, by name."""
-
-
-class ConceptSource(Protocol):
-    """kind `concept`: (problems, params) -> the concepts it defines on them."""
-
-    def __call__(self, problems: pl.DataFrame, params: Any) -> list[Concept]:
-        """The concepts, in a stable order."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What a classifier is given. `problem` is the row number in the problems' table."""
-
-    problems: pl.DataFrame
-    """The problems of the labelled split: the `problems` columns plus `problem` (u32)."""
-    activations: pl.DataFrame
-    """(problem, feature, activation), active pairs only, of that split."""
-    features: pl.DataFrame
-    """(feature, rank, n_active, frequency, mean_abs_activation), every feature, rank 1 first."""
-    concepts: tuple[Concept, ...]
-    membership: pl.DataFrame
-    """(problem, concept u32): the pairs that hold; `concept` indexes `concepts`."""
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Classification:
-    """What a classifier returns."""
-
-    labels: pl.DataFrame
-    """One row per feature: (feature, label, kind, verdict), and of (concept, n, n_with, rate,
-    base_rate, lift, q, ci_low, ci_high, n_needed, ...) what it knows; the rest becomes null.
-
-    `verdict` says how the label was come by; `untested` where a rule made it."""
-    associations: pl.DataFrame
-    """The numbers behind the labels, one row per feature and concept looked at."""
-
-
-class Classifier(Protocol):
-    """kind `classifier`: evidence in, labelled features with their tests out; pure."""
-
-    def __call__(self, evidence: Evidence, params: Any) -> Classification:
-        """The labels."""
-
-
-class Intervention(Protocol):
-    """kind `intervention`: a pure map of feature activations; must not change its input."""
-
-    def __call__(self, z: Tensor, features: Tensor, params: Any) -> Tensor:
-        """Z' of the same shape (rows, d_sae); `features` (n,) int64 says which columns."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EffectCase:
-    """What an effect measures: one intervention at one site, edit by edit, on the same rows.
-
-    An edit is the tuple of features that the intervention is given: one, or a pair.
-    """
-
-    problems: pl.DataFrame
-    """The `problems` columns plus `problem` (u32), one row per row of `x` and `z`."""
-    answer_rule: str
-    """How the data says that a model's text states its answer, e.g. `last-number`."""
-    x: Tensor
-    """(rows, d_in): the residuals at the site."""
-    z: Tensor
-    """(rows, d_sae): their feature activations, before any edit."""
-    W_dec: Tensor
-    """(d_sae, d_in): x_hat(z') - x_hat(z) = (z' - z) @ W_dec."""
-    layer: int
-    position: Position
-    intervene: Callable[[Tensor, Tensor], Tensor]
-    """z' of (z, features): the intervention with its parameters already given."""
-    featurewise: bool
-    """It declares the law `featurewise`: all columns may be edited at once and read one by one."""
-    edits: tuple[tuple[int, ...], ...]
-    """What to measure, one row of the result each."""
-    matched: tuple[tuple[tuple[int, ...], ...], ...]
-    """For each edit, edits of other features alike in frequency and mean |activation|."""
-    directions: int
-    """How many random directions an effect compares with."""
-    resamples: int
-    """How many bootstrap samples of problems an interval rests on."""
-    confidence: float
-    """The coverage of every interval, e.g. 0.95."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Measurement:
-    """What an effect returns."""
-
-    table: pl.DataFrame
-    """One row per edit, in the order of the case; each effect names its columns its own way."""
-    evidence: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    """Tables behind the numbers, stored as `<step>_<effect>_<name>`; `edit` indexes the edits."""
-
-
-class Effect(Protocol):
-    """kind `effect`: what the edits change, each beside its control."""
-
-    def __call__(self, case: EffectCase, params: Any, context: Context) -> Measurement:
-        """Measure every edit of the case."""

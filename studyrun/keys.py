@@ -22,7 +22,8 @@ ABSENT: Final = object()
 
 Recipe = Mapping[str, Any]
 """`format, kind, use, version, with, seed` and, where they apply, `inputs` (type -> key),
-`earlier` ([step, key] pairs), `model`, `dtype`, `outside` (a digest) and `study`."""
+`earlier` ([step, key] pairs), `variants` (name -> type -> key), `model`, `dtype`, `outside` (a
+digest) and `study`."""
 
 
 def canonical_json(value: Any) -> bytes:

@@ -34,11 +34,13 @@ __all__ = [
     "field_docs",
     "parse",
     "schema",
+    "short_name",
+    "split_ref",
     "to_builtins",
 ]
 
 COMPONENT_MARK = "x-studyrun-component"
-"""Schema keyword: this value names a component of that kind (a name, or {use, with})."""
+"""Schema keyword: this value is a reference to a component of that kind (see `split_ref`)."""
 PATH_MARK = "x-studyrun-path"
 """Schema keyword: this value is a path, relative to the study's folder; never part of a key."""
 
@@ -57,6 +59,28 @@ EffectRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "effect"})]
 @dataclasses.dataclass(frozen=True)
 class NoParams:
     """For a component without parameters."""
+
+
+def split_ref(ref: Ref | Mapping[str, Any]) -> tuple[str, Any]:
+    """The component that a reference names, and what it gives as parameters.
+
+    The same reference in its three forms: `"values"`, `{use: values, with: {}}`, `{values: {}}`.
+    """
+    if isinstance(ref, str):
+        return ref, {}
+    name = short_name(ref)
+    given = ref.get("with" if name is None else name)
+    if name is None:  # one without `use` names nothing that exists
+        name = str(ref.get("use", " and ".join(ref)))
+    return name, {} if given is None else given
+
+
+def short_name(ref: Any) -> str | None:
+    """The only key of a reference in the short form `{name: parameters}`; None in any other."""
+    if not isinstance(ref, Mapping) or len(ref) != 1:
+        return None
+    (name,) = ref
+    return None if name in ("use", "with") else str(name)
 
 
 def parse(params: type, raw: Mapping[str, Any]) -> Any:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from studyrun.keys import Recipe
+    from studyrun.nodes import Node
     from studyrun.registry import Registry
     from studyrun.running.history import History
     from studyrun.store import Store
-    from studyrun.wiring import Node, Wiring
+    from studyrun.wiring import Wiring
 
 __all__ = ["Action", "Plan", "PlannedStep", "plan"]
 
@@ -131,7 +132,7 @@ class _Planner:
         done: Mapping[str, PlannedStep],
     ) -> PlannedStep:
         cell = wiring.study.cell
-        reads = tuple(dict.fromkeys([*node.inputs.values(), *node.earlier]))
+        reads = node.reads
         missing = [name for name in reads if done[name].action == "blocked"]
         if missing:
             reasons = tuple(f"needs {name}, which is blocked" for name in missing)
@@ -139,7 +140,7 @@ class _Planner:
         keys = {name: done[name].key for name in reads}
         try:
             recipe = recipe_of(node, wiring, self._registry, record, keys)
-            sources = sources_of(node, wiring, self._registry)
+            sources = sources_of(node, self._registry)
         except StudyError as error:
             return PlannedStep(cell, node.name, node, "blocked", (str(error),), reads)
         key = key_of(recipe)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +15,25 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from studyrun import params
-from studyrun.contracts import Bound, CheckScope, Component, Fault, Kind, ModelFacts
+from studyrun.contracts import (
+    Bound,
+    CheckScope,
+    Component,
+    Fault,
+    Kind,
+    ModelFacts,
+    Variant,
+)
 from studyrun.errors import PluginError, StudyError, UsageError
 from studyrun.params import COMPONENT_MARK
 from studyrun.plugging.catalog import Catalog
 from studyrun.plugging.drift import digest_of_sources
 from studyrun.plugging.marks import DROP, rewrite
 from studyrun.plugging.plugins import BROKEN, PluginInfo, describe_error, load_plugins, new_manager
+from studyrun.plugging.vetting import variant_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import pluggy
 
@@ -71,17 +81,21 @@ class Registry(Catalog):
     def bind(self, kind: Kind, ref: str | Mapping[str, Any], folder: Path | None = None) -> Bound:
         """The component that `ref` names, with typed parameters and absolute file paths.
 
+        Whatever its parameters name in turn has the form `{use, with}` there.
+
         Args:
             kind: its kind.
-            ref: `"name"` or `{use: name, with: {...}}`.
+            ref: `"name"`, `{use: name, with: {...}}` or `{name: {...}}`.
             folder: the study's, which relative paths are relative to.
 
         Raises:
             PluginError: it is announced, but cannot be used.
             UsageError: there is none of that name, or the parameters do not fit.
         """
-        name, given = _split(ref)
+        name, given = params.split_ref(ref)
         component = self.get(kind, name)
+        if not isinstance(given, Mapping):
+            raise UsageError(f"{kind} {name!r}: its parameters must be a mapping, not {given!r}")
         given = self._located(component, given, folder)
         try:
             typed = params.parse(component.params, given)
@@ -137,6 +151,21 @@ class Registry(Catalog):
             raise self._blame(bound.component, f"facts returned {type(facts).__name__}")
         return facts
 
+    def variants(self, bound: Bound) -> tuple[Variant, ...]:
+        """What the step wants to be compared with, with these parameters.
+
+        Raises:
+            PluginError: its `variants` fails, or finds something that is no usable `Variant`.
+        """
+        if not bound.component.variants:
+            return ()
+        found: tuple[Variant, ...] = self._ask(
+            bound.component, "variants", lambda ask: tuple(ask(bound.params))
+        )
+        for fault in variant_faults(found):
+            raise self._blame(bound.component, f"variants: {fault}")
+        return found
+
     def source_digest(self, component: Component) -> str:
         """sha256 over the .py files of the packages that compute it, for source drift."""
         return digest_of_sources(*(each.target for each in self.behind(component)))
@@ -174,7 +203,7 @@ class Registry(Catalog):
     # Helpers of bind, canonical, digest and facts
 
     def _located(
-        self, component: Component, given: dict[str, Any], folder: Path | None
+        self, component: Component, given: Mapping[str, Any], folder: Path | None
     ) -> dict[str, Any]:
         base = (folder or Path.cwd()).absolute()
 
@@ -182,9 +211,11 @@ class Registry(Catalog):
             kind = node.get(COMPONENT_MARK)
             if kind is None:
                 return _absolute(value, base)
-            name, nested = _split(value)
+            name, nested = params.split_ref(value)
+            if not isinstance(nested, Mapping):  # said where the component itself is bound
+                return {"use": name, "with": {}}
             inner = self.find(kind, name)
-            return {"use": name, "with": self._located(inner, nested, base)} if inner else value
+            return {"use": name, "with": self._located(inner, nested, base) if inner else nested}
 
         located: dict[str, Any] = rewrite(component.params, given, change)
         return located
@@ -214,9 +245,3 @@ def _absolute(path: str, folder: Path) -> str:
     if SCHEME.match(path):
         return path
     return str(folder / (Path(path).expanduser() if path.startswith("~/") else path))
-
-
-def _split(ref: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    if isinstance(ref, str):
-        return ref, {}
-    return str(ref.get("use", "")), dict(ref.get("with") or {})

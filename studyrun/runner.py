@@ -257,6 +257,7 @@ class _Runner:
         errand = Errand(
             tell=lambda message: self.tell("note", step, message=message),
             scratch=lambda: self.store.scratch(step.key),
+            model=step.node.model,
             model_identity=_model_identity(step),
         )
         wiring, progress = self.plan.cells[step.cell], self.options.progress
@@ -291,7 +292,7 @@ class _Runner:
             file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
         owner = self.registry.owner(step.node.bound.component).label
         said = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
-        place = self.options.lines.get(step.name)
+        place = self.options.lines.get(step.node.step)
         return "\n".join(
             [
                 said,

@@ -49,7 +49,10 @@ def compose(registry: Registry, *, documented: bool = False) -> Schema:
             named += [other for other in parameters.kinds if other not in named]
             kinds += [other for other in named if other not in kinds]
         definitions[f"use.{kind}"] = _use(kind, components)
-    definitions |= {f"named.{kind}": _named(kind, _usable(registry, kind)) for kind in named}
+    for kind in named:
+        components = _usable(registry, kind)
+        definitions |= {f"named.{kind}": _named(kind, components)}
+        definitions |= {f"one.{kind}": _one(kind, components)}
     return {**keywords.study(), "$defs": {**definitions, **keywords.sections()}}
 
 
@@ -87,13 +90,42 @@ def _dispatch(component: Component) -> Schema:
 
 
 def _named(kind: Kind, components: Sequence[Component]) -> Schema:
-    """A parameter that names a component: by its name alone, or as `{use, with}`."""
+    """A parameter that names a component: `name`, `{name: parameters}` or `{use, with}`.
+
+    A mapping is of the short form if it has neither of the keys of the long one, and either one
+    key or the name of a component among its keys.
+    """
     alone = [component.name for component in components if not Parameters(component).required]
+    known: list[Schema] = [{"required": [component.name]} for component in components]
+    short: Schema = {
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"not": {"enum": ["use", "with"]}},
+        "anyOf": [{"maxProperties": 1}, *known],
+    }
+    long: Schema = {"$ref": f"#/$defs/use.{kind}"}
     return {
         "type": ["string", "object"],
         "if": {"type": "string"},
         "then": {"enum": alone, KIND_MARK: kind},
-        "else": {"$ref": f"#/$defs/use.{kind}"},
+        "else": {"if": short, "then": {"$ref": f"#/$defs/one.{kind}"}, "else": long},
+        KIND_MARK: kind,
+    }
+
+
+def _one(kind: Kind, components: Sequence[Component]) -> Schema:
+    """`{name: parameters}`."""
+    return {
+        "type": "object",
+        "properties": {
+            each.name: {
+                "description": each.summary or "Its parameters.",
+                "allOf": [{"$ref": f"#/$defs/{kind}.{each.name}"}],
+            }
+            for each in components
+        },
+        "additionalProperties": False,
+        "maxProperties": 1,
         KIND_MARK: kind,
     }
 

@@ -119,7 +119,7 @@ def _suggesting(finding: Finding, root: Node) -> Finding:
     *_, value = (None, *(entry.node.value for entry in root.along(finding.path)))
     if finding.suggestion or not finding.allowed or not isinstance(value, str):
         return finding
-    return replace(finding, suggestion="".join(nearest(value, finding.allowed)[:1]))
+    return replace(finding, suggestion="".join(nearest(finding.within or value, finding.allowed)))
 
 
 def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from studyrun.contracts import Bound
+from studyrun import params
 from studyrun.diagnostics import Diagnostic, Place
-from studyrun.errors import InvalidStudy
+from studyrun.errors import InvalidStudy, StudyError
 from studyrun.faults.findings import Finding
 from studyrun.faults.suggest import nearest
+from studyrun.nodes import Node
 from studyrun.reading import sql
 from studyrun.reading.document import KeyPath, path_text
 from studyrun.reading.links import Link, Slot, link
+from studyrun.variants import with_variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from studyrun.contracts import ModelFacts
+    from studyrun.contracts import Bound, ModelFacts
     from studyrun.registry import Registry
     from studyrun.study import Hypothesis, Study
 
 __all__ = [
     "DATA",
     "VERDICTS",
-    "Node",
+    "Models",
     "Wiring",
+    "nodes_of",
     "place_verdicts",
     "tables_named",
     "wire",
@@ -41,30 +44,39 @@ tables_named = cache(sql.tables_named)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Node:
-    """One artifact to be made."""
-
-    name: str
-    """The step's name, `data` or `verdicts`."""
-    bound: Bound
-    inputs: Mapping[str, str]
-    """Artifact type -> the node that makes it."""
-    earlier: tuple[str, ...] = ()
-    """Nodes given by name: every one before a step that takes `*`; for the verdicts, those whose
-    tables the hypotheses read."""
-    uses_model: bool = False
-    uses_study: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Wiring:
     """A study ready to be planned."""
 
     study: Study
     nodes: tuple[Node, ...]
-    """In an order in which they can run."""
+    """In an order in which they can run; clones stand before the step that asks for them."""
     model: Bound | None = None
-    facts: ModelFacts | None = None
+    """The study's own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Models:
+    """What is known of models; each is asked once, because that reads its weights."""
+
+    registry: Registry
+    known: dict[str, ModelFacts | StudyError] = field(default_factory=dict)
+
+    def facts(self, model: Bound) -> ModelFacts:
+        """What is known of a model, however often it was bound.
+
+        Raises:
+            StudyError: its files cannot be read.
+        """
+        key = json.dumps([model.component.name, params.to_builtins(model.params)])
+        if key not in self.known:
+            try:
+                self.known[key] = self.registry.facts(model)
+            except StudyError as error:
+                self.known[key] = error
+        found = self.known[key]
+        if isinstance(found, StudyError):
+            raise found
+        return found
 
 
 def wire(study: Study, registry: Registry) -> Wiring:
@@ -79,26 +91,27 @@ def wire(study: Study, registry: Registry) -> Wiring:
 
 def wire_cells(cells: Sequence[Study], registry: Registry) -> dict[str, Wiring]:
     """Every cell wired, by name; a model that they share is asked for its facts once."""
-    facts: dict[Any, ModelFacts] = {}
-    return {cell.cell: _wire(cell, registry, facts) for cell in cells}
+    models = Models(registry)
+    return {cell.cell: _wire(cell, registry, models) for cell in cells}
 
 
-def _wire(study: Study, registry: Registry, facts: dict[Any, ModelFacts]) -> Wiring:
+def _wire(study: Study, registry: Registry, models: Models) -> Wiring:
     bound = _bound(study, registry)
     links, faults = link([_slot(study, name, chosen) for name, chosen in bound.items()])
     links, late = place_verdicts(links, study.hypotheses)
-    if faults or late:
-        raise InvalidStudy([_unplaced(study, finding) for finding in (*faults, *late)])
+    _demand(study, [*faults, *late])
     if study.hypotheses:
         bound[VERDICTS] = registry.bind("step", VERDICTS)
     model = registry.bind("model", study.model.ref, study.folder) if study.model else None
-    nodes = tuple(_node(bound[each.slot.name], each, links, model) for each in links)
-    if model is None:
-        return Wiring(study, nodes)
-    key = (study.folder, json.dumps(study.model and study.model.ref))
-    if key not in facts:
-        facts[key] = registry.facts(model)
-    return Wiring(study, nodes, model, facts[key])
+    nodes = nodes_of(links, bound, model, models.facts(model) if model else None)
+    all_nodes, unfit = with_variants(nodes, registry, study.folder, models.facts)
+    _demand(study, unfit)
+    return Wiring(study, all_nodes, model)
+
+
+def _demand(study: Study, faults: Sequence[Finding]) -> None:
+    if faults:
+        raise InvalidStudy([_unplaced(study, finding) for finding in faults])
 
 
 def _bound(study: Study, registry: Registry) -> dict[str, Bound]:
@@ -115,13 +128,23 @@ def _slot(study: Study, name: str, bound: Bound) -> Slot:
     return Slot(name, bound.component.takes, bound.component.makes, needs.get(name))
 
 
-def _node(bound: Bound, linked: Link, links: Sequence[Link], model: Bound | None) -> Node:
-    takes, before = bound.component.takes, [each.slot.name for each in links]
-    before = before[: before.index(linked.slot.name)]
-    named = set(before) if "*" in linked.slot.takes else set(linked.named)
-    earlier = tuple(name for name in before if name in named)
-    uses_model = "model" in takes or ("model?" in takes and model is not None)
-    return Node(linked.slot.name, bound, linked.inputs, earlier, uses_model, "study" in takes)
+def nodes_of(
+    links: Sequence[Link],
+    bound: Mapping[str, Bound],
+    model: Bound | None,
+    facts: ModelFacts | None,
+) -> list[Node]:
+    """The linked slots with their components; those that take the model with that, too."""
+    nodes: list[Node] = []
+    for each in links:
+        name, takes = each.slot.name, each.slot.takes
+        given = [node.name for node in nodes if "*" in takes or node.name in each.named]
+        taken = (model, facts) if {"model", "model?"} & {*takes} else (None, None)
+        earlier = {other: other for other in given}
+        nodes.append(
+            Node(name, bound[name], each.inputs, earlier, {}, *taken, uses_study="study" in takes)
+        )
+    return nodes
 
 
 def place_verdicts(

@@ -366,15 +366,31 @@ def _toy_steps(draw) -> dict:
     return {**steps, **{name: uses[name] for name in tail}}
 
 
+def forms(name: str, given: dict) -> list:
+    """Every way to write a reference to a component in a parameter."""
+    bare = [] if given else [name, {"use": name}]
+    return [{name: given}, {"use": name, "with": given}, *bare]
+
+
+toy_choices = st.one_of(
+    st.tuples(st.just("classifier"), st.just("plain"), st.just({})),
+    st.tuples(st.just("concept"), st.just("even"), st.just({})),
+    st.floats(0, 1).map(lambda alpha: ("classifier", "strict", {"alpha": alpha})),
+    st.lists(st.integers(0, 99), min_size=1).map(
+        lambda values: ("concept", "contains", {"values": values})
+    ),
+)
+"""(kind, name, parameters) of a component that the toy registry's steps name."""
+
+
 @st.composite
 def _toy_naming(draw) -> dict:
-    strict = {"use": "strict", "with": {"alpha": draw(st.floats(0, 1))}}
-    values = draw(st.lists(st.integers(0, 99), min_size=1))
-    contains = {"use": "contains", "with": {"values": values}}
+    chosen = draw(st.lists(toy_choices, max_size=4))
+    refs = [(kind, draw(st.sampled_from(forms(name, given)))) for kind, name, given in chosen]
     first = draw(st.integers(1, 9))
     return {
-        "classifier": draw(st.sampled_from(["plain", {"use": "plain"}, strict])),
-        "concepts": draw(st.lists(st.sampled_from(["even", contains]), max_size=3)),
+        "classifier": next((ref for kind, ref in refs if kind == "classifier"), "plain"),
+        "concepts": [ref for kind, ref in refs if kind == "concept"],
         "ranks": [f"{first}-{first + draw(st.integers(0, 9))}"],
     }
 
@@ -411,3 +427,59 @@ def toy_studies(draw) -> dict:
         "steps": steps,
         **{name: optional[name] for name in sorted(kept)},
     }
+
+
+toy_changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.just({"checkpoint": "builtin:other"}),
+        "steps": st.fixed_dictionaries(
+            {},
+            optional={
+                "problems": st.just({"n": 3}),
+                "activations": st.sampled_from([{"fast": True}, {"fast": False}, {}]),
+                "sae": st.just({"lr": 0.5}),
+            },
+        ),
+    },
+)
+"""What a variant may replace in a study of the toy registry."""
+
+
+# ---------------------------------------------------------------- classify: controls
+
+
+@st.composite
+def evidences(draw):
+    """Evidence of few problems, with strata of any size, and features and concepts of any share."""
+    import numpy as np
+    import polars as pl
+
+    from studyrun import Concept, Evidence
+    from studyrun_classify.features import ranked
+
+    n, features, concepts = (draw(st.integers(1, most)) for most in (14, 5, 4))
+    share = draw(st.floats(0, 1))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    active, holds = (rng.random((n, width)) < share for width in (features, concepts))
+    problem, feature = np.nonzero(active)
+    strength = rng.normal(size=len(problem))
+    activations = pl.DataFrame(
+        {"problem": problem * 3 + 1, "feature": feature, "activation": strength},
+        {"problem": pl.UInt32, "feature": pl.UInt32, "activation": pl.Float32},
+    )
+    concept, held_by = np.nonzero(holds.T)
+    return Evidence(
+        problems=pl.DataFrame(
+            {"problem": np.arange(n) * 3 + 1, "n_steps": rng.integers(1, 4, n)},
+            {"problem": pl.UInt32, "n_steps": pl.UInt32},
+        ),
+        activations=activations,
+        features=ranked(activations, features, n),
+        concepts=tuple(Concept(f"c{i}", "operation", pl.lit(True)) for i in range(concepts)),
+        membership=pl.DataFrame(
+            {"problem": held_by * 3 + 1, "concept": concept},
+            {"problem": pl.UInt32, "concept": pl.UInt32},
+        ),
+        seed=draw(st.integers(0, 100)),
+    )

@@ -27,8 +27,9 @@ class PlainContext:
         self.device = torch.device("cpu")
         self.notes = []
 
-    def generator(self, purpose):
-        number = int.from_bytes(hashlib.sha256(f"{self.seed} {purpose}".encode()).digest()[:6])
+    def generator(self, purpose, seed=None):
+        seed = self.seed if seed is None else seed
+        number = int.from_bytes(hashlib.sha256(f"{seed} {purpose}".encode()).digest()[:6])
         return torch.Generator().manual_seed(number)
 
     def model(self):

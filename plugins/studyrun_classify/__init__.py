@@ -6,39 +6,62 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from studyrun import Component, hookimpl
-from studyrun_classify.params import ClassifyParams, EnrichmentParams, ThresholdParams
+from studyrun import Component, Law, hookimpl
+from studyrun_classify.params import (
+    ClassifyParams,
+    EnrichmentParams,
+    ProbeParams,
+    TaxonomyParams,
+    ThresholdParams,
+)
 
-__all__ = ["associate", "published_rule", "studyrun_components"]
+__all__ = ["associate", "associations", "published_rule", "studyrun_components"]
 
-_HOMES = {"associate": "studyrun_classify.association", "published_rule": "studyrun_classify.rule"}
+_HOMES = {
+    "associate": "studyrun_classify.association",
+    "associations": "studyrun_classify.scale",
+    "published_rule": "studyrun_classify.rule",
+}
 
 if TYPE_CHECKING:
     from studyrun_classify.association import associate
     from studyrun_classify.rule import published_rule
+    from studyrun_classify.scale import associations
 
 
 @hookimpl
 def studyrun_components() -> Iterable[Component]:
-    """The step and its two classifiers."""
+    """The step and its classifiers."""
     yield Component(
         kind="step",
         name="classify",
-        version="1",
+        version="2",
         params=ClassifyParams,
         target="studyrun_classify.classify:run",
-        takes=("problems", "feature-acts"),
+        takes=("problems", "feature-acts", "sae?"),
         makes="labels",
         check="studyrun_classify.checks:check",
+        variants="studyrun_classify.variants:variants",
         summary="labels every feature: concepts tested against base rates, with intervals",
     )
     yield Component(
         kind="classifier",
         name="enrichment",
-        version="1",
+        version="2",
         params=EnrichmentParams,
         target="studyrun_classify.enrichment:classify",
+        laws=(Law("support", parameter="min_support"),),
         summary="labels from associations found on half of the problems, confirmed on the other",
+    )
+    yield Component(
+        kind="classifier",
+        name="probe",
+        version="1",
+        params=ProbeParams,
+        target="studyrun_classify.probe:classify",
+        laws=(Law("support", parameter="min_support"),),
+        summary="labels from features that sparse probes of half of the problems use, confirmed on "
+        "the other",
     )
     yield Component(
         kind="classifier",
@@ -47,6 +70,14 @@ def studyrun_components() -> Iterable[Component]:
         params=ThresholdParams,
         target="studyrun_classify.thresholds:classify",
         summary="labels from shares of a feature's top problems, untested: for comparison",
+    )
+    yield Component(
+        kind="classifier",
+        name="taxonomy",
+        version="1",
+        params=TaxonomyParams,
+        target="studyrun_classify.taxonomy:classify",
+        summary="operation-level, value-level or mixed by counts alone, untested: for comparison",
     )
 
 

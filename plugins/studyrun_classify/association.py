@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from scipy.stats import false_discovery_control, hypergeom
+from scipy.stats import false_discovery_control
 
 from studyrun_classify.intervals import log_odds
+from studyrun_classify.params import EnrichmentParams
 from studyrun_classify.power import rate_at, rate_test_needs
+from studyrun_classify.tails import hypergeometric_tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-__all__ = ["adjusted", "associate", "level_of", "presence", "presence_needs", "share", "verdict"]
+__all__ = ["adjusted", "associate", "judged", "level_of", "presence_needs", "rates", "share",
+           "upper_tails", "verdict"]  # fmt: skip
 
 COUNTS = ("n_active", "n_active_with", "n_total", "n_with")
-TESTED = ("p", "q", "rate", "base_rate", "lift", "log_odds", "ci_low", "ci_high")
+TESTED = ("p", "q", "rate", "base_rate", "lift", "log_odds", "ci_low", "ci_high", "verdict",
+          "n_needed")  # fmt: skip
 
 
 def associate(
@@ -57,25 +61,38 @@ def associate(
     Raises:
         ValueError: a column is missing, or a row's counts contradict each other.
     """
-    tested = presence(counts).with_columns(q=adjusted(pl.col("p")))
-    needed = presence_needs(tested, level_of(tested, alpha), power, min_odds_ratio)
-    judged = tested.with_columns(n_needed=needed)
-    judged = judged.with_columns(verdict=verdict(alpha, pl.lit(math.log(min_odds_ratio))))
-    return judged.select(*counts.columns, *TESTED, "verdict", "n_needed")
-
-
-def presence(counts: pl.DataFrame) -> pl.DataFrame:
-    """`counts` with `p`, `rate`, `base_rate`, `lift`, `log_odds`, `ci_low`, `ci_high`.
-
-    Raises:
-        ValueError: a column is missing, or a row's counts contradict each other.
-    """
     _check(counts)
-    active, both, total, having = (counts[name].cast(pl.Float64).to_numpy() for name in COUNTS)
+    p = upper_tails(counts)
+    q = adjusted(p)
+    params = EnrichmentParams(alpha=alpha, power=power, min_odds_ratio=min_odds_ratio)
+    return judged(counts, p, q, level_of(q, alpha), params)
+
+
+def judged(
+    counts: pl.DataFrame, p: Floats, q: Floats, level: float, params: EnrichmentParams
+) -> pl.DataFrame:
+    """`counts` as `associate` gives them, once p and q are known.
+
+    Args:
+        counts: all rows that were tested, or some of them.
+        p: (rows,) of these.
+        q: (rows,) of these, from the p of all rows.
+        level: `level_of` all rows.
+        params: its `alpha`, `power` and `min_odds_ratio`.
+    """
+    frame = rates(counts).with_columns(p=p, q=q)
+    frame = frame.with_columns(n_needed=presence_needs(frame, level, params))
+    smallest = pl.lit(math.log(params.min_odds_ratio))
+    frame = frame.with_columns(verdict=verdict(params.alpha, smallest))
+    return frame.select(*counts.columns, *TESTED)
+
+
+def rates(counts: pl.DataFrame) -> pl.DataFrame:
+    """`counts` with `rate`, `base_rate`, `lift`, `log_odds`, `ci_low`, `ci_high`."""
+    active, both, total, having = _numbers(counts)
     odds = log_odds(both, active - both, having - both, total - active - having + both)
     rate, base = share("n_active_with", "n_active"), share("n_with", "n_total")
     return counts.with_columns(
-        p=_upper_tail(both, total, having, active),
         rate=rate,
         base_rate=base,
         lift=pl.when(pl.col("n_with") > 0).then(rate / base),
@@ -83,6 +100,16 @@ def presence(counts: pl.DataFrame) -> pl.DataFrame:
         ci_low=odds.low,
         ci_high=odds.high,
     )
+
+
+def upper_tails(counts: pl.DataFrame) -> Floats:
+    """(rows,) P(X >= n_active_with) if the active problems were any n_active of n_total."""
+    active, both, total, having = _numbers(counts)
+    return hypergeometric_tail(both, active, having, total)
+
+
+def _numbers(counts: pl.DataFrame) -> tuple[Floats, ...]:
+    return tuple(counts[name].cast(pl.Float64).to_numpy() for name in COUNTS)
 
 
 def _check(counts: pl.DataFrame) -> None:
@@ -102,43 +129,28 @@ def share(part: str, whole: str) -> pl.Expr:
     return pl.when(pl.col(whole) > 0).then(pl.col(part) / pl.col(whole))
 
 
-def _upper_tail(both: Floats, total: Floats, having: Floats, active: Floats) -> Floats:
-    """P(X >= both) when `active` of `total` problems are drawn and `having` have the concept."""
-    p = np.ones(len(both))
-    open_ = both > np.maximum(0, active + having - total)  # else the tail is everything: exactly 1
-    p[open_] = hypergeom.sf(both[open_] - 1, total[open_], having[open_], active[open_])
-    return np.clip(p, 0.0, 1.0)
-
-
-def adjusted(p: pl.Expr) -> pl.Expr:
-    """The q-values: p after Benjamini-Hochberg over the whole column; nothing for an empty one.
+def adjusted(p: Floats) -> Floats:
+    """The q-values: p after Benjamini-Hochberg over all of them; nothing for nothing.
 
     Source: Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57, 289-300.
     """
-
-    def adjust(column: pl.Series) -> pl.Series:
-        return pl.Series(false_discovery_control(column) if len(column) else [], dtype=pl.Float64)
-
-    return p.map_batches(adjust, return_dtype=pl.Float64)
+    return np.asarray(false_discovery_control(p)) if len(p) else np.empty(0)
 
 
-def level_of(tested: pl.DataFrame, alpha: float) -> float:
+def level_of(q: Floats, alpha: float) -> float:
     """The p-value at which one finding more would be accepted: alpha * (findings + 1) / rows."""
-    findings = int((tested["q"] <= alpha).sum())
-    return alpha * min((findings + 1) / max(tested.height, 1), 1.0)
+    findings = int(np.count_nonzero(q <= alpha))
+    return alpha * min((findings + 1) / max(len(q), 1), 1.0)
 
 
-def presence_needs(
-    tested: pl.DataFrame, level: float, power: float, min_odds_ratio: float
-) -> pl.Series:
+def presence_needs(frame: pl.DataFrame, level: float, params: EnrichmentParams) -> pl.Series:
     """`n_needed` of every row, as `associate` says; null where out of reach."""
-    base = tested["base_rate"].fill_null(0.0).to_numpy()
-    active = tested.select(share("n_active", "n_total").fill_null(0.0)).to_series().to_numpy()
-    smallest = rate_at(min_odds_ratio, base, active)
-    rate = np.fmax(tested["rate"].cast(pl.Float64).to_numpy(), smallest)
-    return pl.Series(rate_test_needs(rate, base, active, level, power), nan_to_null=True).cast(
-        pl.Int64
-    )
+    base = frame["base_rate"].fill_null(0.0).to_numpy()
+    active = frame.select(share("n_active", "n_total").fill_null(0.0)).to_series().to_numpy()
+    smallest = rate_at(params.min_odds_ratio, base, active)
+    rate = np.fmax(frame["rate"].cast(pl.Float64).to_numpy(), smallest)
+    needed = rate_test_needs(rate, base, active, level, params.power)
+    return pl.Series(needed, nan_to_null=True).cast(pl.Int64)
 
 
 def verdict(alpha: float, smallest: pl.Expr) -> pl.Expr:

@@ -1,72 +1,94 @@
-"""The step `classify`: concepts bound and counted, a classifier called, its labels stored."""
+"""The step `classify`: concepts bound and counted, classifiers called, their labels stored."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from studyrun import Bound, Classification, Concept, Context, Evidence, Inputs, Result, StudyError
+from studyrun import Artifact, Concept, Context, Evidence, Inputs, Result, StudyError
+from studyrun_classify.agreement import agreement, compared
+from studyrun_classify.controls import control_runs
 from studyrun_classify.distribution import distribution
 from studyrun_classify.evidence import evidence_of, labelled_problems
 from studyrun_classify.features import top_problems
+from studyrun_classify.incidence import incidence_of
+from studyrun_classify.labels import with_measured
 from studyrun_classify.params import ClassifyParams
+from studyrun_classify.procedure import Procedure, procedures
 from studyrun_classify.ranks import Ranks, faults, parse
+from studyrun_classify.rates import control_table, labelled_by
+from studyrun_classify.stability import SCHEMA as MATCHES
+from studyrun_classify.stability import best_matches, matches
+from studyrun_classify.swap_pairs import swap_pairs
+from studyrun_classify.variants import UNTRAINED, seeds
 
-__all__ = ["COLUMNS", "labels_table", "run"]
+__all__ = ["run"]
 
-FEATURE = ("feature", "rank", "n_active", "n_total", "frequency", "mean_abs_activation",
-           "mean_abs_when_active")  # fmt: skip
-COLUMNS: dict[str, type[pl.DataType]] = {
-    "label": pl.String,
-    "kind": pl.String,
-    "verdict": pl.String,
-    "concept": pl.String,
-    "test": pl.String,
-    "evidence": pl.String,
-    "n": pl.UInt32,
-    "n_with": pl.UInt32,
-    "rate": pl.Float64,
-    "expected_rate": pl.Float64,
-    "base_rate": pl.Float64,
-    "lift": pl.Float64,
-    "auroc": pl.Float64,
-    "log_odds": pl.Float64,
-    "ci_low": pl.Float64,
-    "ci_high": pl.Float64,
-    "q": pl.Float64,
-    "n_needed": pl.Int64,
-}
-"""What `labels` holds besides what is known of the feature itself; a classifier that does not give
-a column leaves it null, and may add others after them."""
+SITE = ("layer", "position", "d_sae")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question:
+    """What is asked of features, whichever they are: do they follow the study's concepts?"""
+
+    problems: pl.DataFrame
+    split: str
+    concepts: Sequence[Concept]
+    seed: int
+
+    def of(self, acts: Artifact) -> Evidence:
+        """The evidence of these feature activations."""
+        problems = labelled_problems(self.problems, acts.read_table("rows"), self.split)
+        return evidence_of(problems, acts, self.concepts, self.seed)
 
 
 def run(params: ClassifyParams, inputs: Inputs, context: Context) -> Result:
-    """Label every feature of the SAE.
+    """Label every feature of the SAE, and whatever its labels are to be compared with.
 
     Raises:
         StudyError: no problem of the split was encoded, a rank range ends beyond the SAE, a concept
-            is no yes/no property, or the classifier did not return one row per feature.
+            is no yes/no property, the problems have no such column as `strata` names, a classifier
+            did not return one row per feature or is compared with itself, an SAE is not that of its
+            feature activations, or has the seed of one that it is compared with.
     """
-    acts, table = inputs["feature-acts"], inputs["problems"].table
-    ranges = _ranges(params.ranks, acts.meta["d_sae"])
-    problems = labelled_problems(table, acts.read_table("rows"), params.split)
-    concepts = [
-        c for ref in params.concepts for c in _concepts(context.bind("concept", ref), problems)
-    ]
-    evidence = evidence_of(problems, acts, concepts, context.seed)
-    classifier = context.bind("classifier", params.classifier)
-    found: Classification = classifier.load()(evidence, classifier.params)
-    labels = labels_table(evidence, found.labels, classifier.component.name)
+    ranges = _ranges(params.ranks, inputs["feature-acts"].meta["d_sae"])
+    every = procedures([params.classifier, *params.compare], context)
+    question = _question(params, inputs, context)
+    evidence = question.of(inputs["feature-acts"])
+    incidence = incidence_of(evidence, params.strata)
+    found = {each.name: each(evidence) for each in every}
+    labels = {name: each.labels for name, each in found.items()}
+    controls = chain(
+        control_runs(evidence, incidence.stratum, params.permutations, params.matched),
+        _untrained(params, inputs, question),
+    )
+    total = params.permutations + params.matched + params.untrained
+    tracked = context.track(controls, total=total, label="labelling controls", unit="runs")
+    labelled = labelled_by(every, labels, tracked)
+    main = every[0].name
+    again = _matches(params, inputs, context, question, every[0], labels[main])
+    top = top_problems(evidence.activations, evidence.problems, params.top)
+    table = with_measured(labels[main], labelled[main], again, top)
+    swaps = swap_pairs(table, incidence, params.swaps)
     return Result(
         tables={
-            "table": labels,
-            "associations": found.associations,
-            "distribution": distribution(labels, ranges),
-            "top_problems": top_problems(evidence.activations, problems, params.top),
+            "table": table,
+            "associations": found[main].associations,
+            "distribution": distribution(table, ranges),
+            "top_problems": top,
+            "compared": compared(labels),
+            "agreement": agreement(labels),
+            "controls": control_table(labelled),
+            "matches": again,
+            "swap_pairs": swaps.table,
         },
-        meta=_meta(params, acts.meta, evidence, classifier, ranges),
+        meta=_meta(params, inputs, evidence, every, ranges) | {"swap_pairs": swaps.summary},
     )
 
 
@@ -82,49 +104,72 @@ def _ranges(texts: Sequence[str], d_sae: int) -> list[Ranks]:
     return [parse(text) for text in texts] or [Ranks(1, d_sae)]
 
 
-def _concepts(source: Bound, problems: pl.DataFrame) -> list[Concept]:
-    concepts: list[Concept] = source.load()(problems, source.params)
-    return concepts
+def _question(params: ClassifyParams, inputs: Inputs, context: Context) -> _Question:
+    """The concepts are those of the study's own problems, and asked of every control alike."""
+    table, acts = inputs["problems"].table, inputs["feature-acts"]
+    problems = labelled_problems(table, acts.read_table("rows"), params.split)
+    sources = [context.bind("concept", ref) for ref in params.concepts]
+    concepts = [concept for each in sources for concept in each.load()(problems, each.params)]
+    return _Question(table, params.split, concepts, context.seed)
 
 
-def labels_table(evidence: Evidence, labels: pl.DataFrame, classifier: str) -> pl.DataFrame:
-    """The labels with what is known of each feature, rank 1 first, all `COLUMNS` present.
+def _untrained(
+    params: ClassifyParams, inputs: Inputs, question: _Question
+) -> Iterator[tuple[str, Evidence]]:
+    """The features that the same steps find in a model with random weights."""
+    if params.untrained:
+        yield UNTRAINED, question.of(inputs.variants[UNTRAINED]["feature-acts"])
+
+
+def _matches(
+    params: ClassifyParams,
+    inputs: Inputs,
+    context: Context,
+    question: _Question,
+    classifier: Procedure,
+    labels: pl.DataFrame,
+) -> pl.DataFrame:
+    """Every feature's match in the SAE of every other seed."""
+    tables = [MATCHES.to_frame()]
+    names = context.track(
+        seeds(params), total=params.sae_seeds, label="labelling other SAEs", unit="SAEs"
+    )
+    for name in names:
+        mine, other = _directions(inputs.by_type), _directions(inputs.variants[name])
+        if np.array_equal(mine, other):
+            raise StudyError(f"the SAE of {name} is the study's own; give the study another seed")
+        signed = bool((inputs["feature-acts"].table["activation"] < 0).any())
+        found = best_matches(mine, other, signed=signed)
+        theirs = classifier(question.of(inputs.variants[name]["feature-acts"])).labels
+        tables.append(matches(name, found, labels, theirs))
+    return pl.concat(tables)
+
+
+def _directions(given: Mapping[str, Artifact]) -> NDArray[np.floating]:
+    """W_dec (d_sae, d_in) of the SAE that the feature activations are of.
 
     Raises:
-        StudyError: there is not exactly one row per feature, or a column is missing.
+        StudyError: the two are of different sites or widths.
     """
-    missing = [
-        name for name in ("feature", "label", "kind", "verdict") if name not in labels.columns
-    ]
-    if missing:
-        raise StudyError(f"classifier {classifier!r} gave no column {', '.join(missing)}")
-    every, given = evidence.features["feature"], labels["feature"].cast(pl.UInt32)
-    if not given.sort().equals(every.sort()):
+    sae, acts = given["sae"], given["feature-acts"]
+    here, there = ([each.meta.get(name) for name in SITE] for each in (sae, acts))
+    if here != there:
         raise StudyError(
-            f"classifier {classifier!r} must give one row for each of {len(every)} features; it "
-            f"gave {len(given)} rows for {given.n_unique()} features"
+            f"the SAE has (layer, position, features) {here}, the feature activations {there}; "
+            "say with `needs` which belong together"
         )
-    known = evidence.features.with_columns(n_total=pl.lit(evidence.problems.height, pl.UInt32))
-    said = _with_all_columns(labels.with_columns(feature=given))
-    return known.select(FEATURE).join(said, on="feature", how="left", maintain_order="left")
-
-
-def _with_all_columns(labels: pl.DataFrame) -> pl.DataFrame:
-    standard = [
-        (pl.col(name) if name in labels.columns else pl.lit(None)).cast(dtype).alias(name)
-        for name, dtype in COLUMNS.items()
-    ]
-    extra = [name for name in labels.columns if name not in (*COLUMNS, *FEATURE)]
-    return labels.select("feature", *standard, *extra)
+    directions: NDArray[np.floating] = sae.tensors()["W_dec"].numpy()
+    return directions
 
 
 def _meta(
     params: ClassifyParams,
-    acts: Any,
+    inputs: Inputs,
     evidence: Evidence,
-    classifier: Bound,
+    every: Sequence[Procedure],
     ranges: Sequence[Ranks],
 ) -> dict[str, Any]:
+    acts = inputs["feature-acts"].meta
     return {
         "split": params.split,
         "n_problems": evidence.problems.height,
@@ -132,6 +177,8 @@ def _meta(
         "layer": acts.get("layer"),
         "position": acts.get("position"),
         "ranks": [str(ranks) for ranks in ranges],
-        "classifier": f"{classifier.component.name} {classifier.component.version}",
+        "classifier": f"{every[0].name} {every[0].version}",
+        "compared": [each.name for each in every[1:]],
         "concepts": len(evidence.concepts),
+        "strata": params.strata,
     }

@@ -7,16 +7,28 @@ from collections.abc import Sequence
 import polars as pl
 
 from studyrun_classify.intervals import wilson
+from studyrun_classify.kinds import KINDS
 from studyrun_classify.ranks import Ranks
 
-__all__ = ["KINDS", "distribution"]
+__all__ = ["SCHEMA", "distribution"]
 
-KINDS = ("operation", "value", "pattern", "general", "insufficient")
-"""The kinds that always have a row; others follow them by name."""
+SCHEMA = pl.Schema(
+    {
+        "ranks": pl.String,
+        "first": pl.UInt32,
+        "last": pl.UInt32,
+        "kind": pl.String,
+        "n": pl.UInt32,
+        "total": pl.UInt32,
+        "share": pl.Float64,
+        "ci_low": pl.Float64,
+        "ci_high": pl.Float64,
+    }
+)
 
 
 def distribution(labels: pl.DataFrame, ranges: Sequence[Ranks]) -> pl.DataFrame:
-    """(ranks, first, last, kind, n, total, share, ci_low, ci_high), a row per range and kind.
+    """The table `SCHEMA`, a row per range and kind.
 
     `n` of the range's `total` features are of that kind; the interval of their share is Wilson's
     at 95 %: what other features of such a range would show.
@@ -32,8 +44,8 @@ def distribution(labels: pl.DataFrame, ranges: Sequence[Ranks]) -> pl.DataFrame:
         for ranks in ranges
         for kind in (*KINDS, *others)
     ]  # fmt: skip
-    integers = ("first", "last", "n", "total")
-    frame = pl.DataFrame(rows, schema_overrides=dict.fromkeys(integers, pl.UInt32))
+    counted = pl.Schema({name: dtype for name, dtype in SCHEMA.items() if name in rows[0]})
+    frame = pl.DataFrame(rows, counted)
     n, total = (frame[name].cast(pl.Float64).to_numpy() for name in ("n", "total"))
     interval = wilson(n, total)
     return frame.with_columns(share=n / total, ci_low=interval.low, ci_high=interval.high)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 __all__ = ["ranked", "top_problems"]
+
+AT_ONCE = 2**20
+"""Pairs added up at once."""
 
 
 def ranked(activations: pl.DataFrame, d_sae: int, n_problems: int) -> pl.DataFrame:
@@ -19,12 +23,14 @@ def ranked(activations: pl.DataFrame, d_sae: int, n_problems: int) -> pl.DataFra
         d_sae: how many features there are.
         n_problems: how many problems were encoded.
     """
-    strength = pl.col("activation").cast(pl.Float64).abs().sum()
-    sums = activations.group_by("feature").agg(n_active=pl.len(), total=strength)
-    every = pl.DataFrame({"feature": pl.int_range(d_sae, dtype=pl.UInt32, eager=True)})
-    frame = every.join(sums, on="feature", how="left").with_columns(
-        pl.col("n_active").fill_null(0).cast(pl.UInt32), pl.col("total").fill_null(0.0)
-    )
+    n_active, total = np.zeros(d_sae, dtype=np.uint32), np.zeros(d_sae)
+    for some in activations.iter_slices(AT_ONCE):
+        feature = some["feature"].to_numpy()
+        strength = some["activation"].cast(pl.Float64).abs().to_numpy()
+        n_active += np.bincount(feature, minlength=d_sae).astype(np.uint32)
+        total += np.bincount(feature, weights=strength, minlength=d_sae)
+    every = pl.int_range(d_sae, dtype=pl.UInt32, eager=True)
+    frame = pl.DataFrame({"feature": every, "n_active": n_active, "total": total})
     ordered = frame.sort(["n_active", "feature"], descending=[True, False])
     return ordered.select(
         "feature",

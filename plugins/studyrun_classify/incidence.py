@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -12,9 +13,10 @@ from scipy.sparse import csr_array
 
 from studyrun import Concept, Evidence, StudyError
 
-__all__ = ["Incidence", "counts", "halves", "incidence_of", "pairs_of"]
+__all__ = ["Incidence", "counted_pairs", "counts", "halves", "incidence_of", "numbers_of", "pieces"]
 
 Bools = NDArray[np.bool_]
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,42 +30,16 @@ class Incidence:
     """(features, problems) |activation|, sparse: what is stored is active."""
     holds: Bools
     """(problems, concepts) whether the concept holds."""
-    applies: Bools
-    """(problems, concepts) whether all parts of the concept hold; true for one without parts."""
-    stratum: NDArray[np.intp]
-    """(problems,) which problems are alike; associations must hold among those."""
+    stratum: Places
+    """(problems,) which problems are alike, 0, 1, ...; associations must hold among those."""
 
-    def on(self, problems: NDArray[np.intp]) -> Incidence:
-        """The same on some of the problems only."""
-        return replace(
-            self,
-            strength=self.strength[:, problems],
-            holds=self.holds[problems],
-            applies=self.applies[problems],
-            stratum=self.stratum[problems],
-        )
-
-    def of(self, features: Bools) -> Incidence:
+    def of(self, features: Bools | Places | slice) -> Incidence:
         """The same for some of the features only."""
-        return replace(
-            self, features=self.features[features], strength=self.strength[np.flatnonzero(features)]
-        )
+        return replace(self, features=self.features[features], strength=self.strength[features])
 
-    def with_parts(self) -> Incidence:
-        """The same for the concepts that have parts among the concepts."""
-        known = {concept.name for concept in self.concepts}
-        columns = [i for i, c in enumerate(self.concepts) if not known.isdisjoint(c.parts)]
-        return replace(
-            self,
-            concepts=tuple(self.concepts[i] for i in columns),
-            holds=self.holds[:, columns],
-            applies=self.applies[:, columns],
-        )
-
-    def strata(self) -> Iterator[Incidence]:
-        """The same on the problems of each stratum."""
-        for stratum in np.unique(self.stratum):
-            yield self.on(np.flatnonzero(self.stratum == stratum))
+    def said(self, field: Literal["name", "kind"]) -> pl.Series:
+        """(concepts,) their names or kinds."""
+        return pl.Series([getattr(each, field) for each in self.concepts], dtype=pl.String)
 
     @property
     def active(self) -> csr_array:
@@ -79,32 +55,22 @@ def incidence_of(evidence: Evidence, strata: Sequence[str] = ()) -> Incidence:
         strata: columns of the problems; those with the same values are alike.
 
     Raises:
-        StudyError: there is no such column.
+        StudyError: there is no such column, or a pair names a problem or feature that is unknown.
     """
-    features = evidence.features["feature"].to_numpy()
+    features = evidence.features["feature"].to_numpy().astype(np.uint32)
     problems = evidence.problems["problem"].to_numpy()
-    pairs = evidence.activations
-    strength = csr_array(
-        (
-            pairs["activation"].cast(pl.Float64).abs().to_numpy(),
-            (_places(pairs["feature"], features), _places(pairs["problem"], problems)),
-        ),
-        shape=(len(features), len(problems)),
-    )
+    pairs, held = evidence.activations, evidence.membership
+    places = (_places(pairs["feature"], features), _places(pairs["problem"], problems))
+    shape = (len(features), len(problems))
+    strength = csr_array((pairs["activation"].to_numpy(), places), shape=shape)
+    np.abs(strength.data, out=strength.data)
     holds = np.zeros((len(problems), len(evidence.concepts)), dtype=np.bool_)
-    held = evidence.membership
     holds[_places(held["problem"], problems), held["concept"].to_numpy()] = True
-    return Incidence(
-        features=features.astype(np.uint32),
-        concepts=evidence.concepts,
-        strength=strength,
-        holds=holds,
-        applies=_all_parts(holds, evidence.concepts),
-        stratum=_strata(evidence.problems, strata),
-    )
+    stratum = _strata(evidence.problems, strata)
+    return Incidence(features, evidence.concepts, strength, holds, stratum)
 
 
-def _strata(problems: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.intp]:
+def _strata(problems: pl.DataFrame, columns: Sequence[str]) -> Places:
     missing = [name for name in columns if name not in problems.columns]
     if missing:
         known = ", ".join(problems.columns)
@@ -117,24 +83,23 @@ def _strata(problems: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.intp]:
     return stratum
 
 
-def _places(values: pl.Series, order: NDArray[np.uint32]) -> NDArray[np.intp]:
-    """The index of each value in `order`, which holds every value once."""
-    by_value = np.argsort(order, kind="stable")
-    return by_value[np.searchsorted(order, values.to_numpy(), sorter=by_value)]
+def _places(values: pl.Series, order: NDArray[np.uint32]) -> NDArray[np.int32]:
+    """The index of each value in `order`, which holds every value once.
+
+    Raises:
+        StudyError: a value is not there.
+    """
+    numbers = values.to_numpy()
+    place = np.full(1 + max(int(order.max(initial=0)), int(numbers.max(initial=0))), -1, np.int32)
+    place[order] = np.arange(len(order), dtype=np.int32)
+    found = place[numbers]
+    if found.min(initial=0) < 0:
+        unknown = numbers[found < 0][0]
+        raise StudyError(f"there is no {values.name} {unknown}, which the evidence speaks of")
+    return np.asarray(found)
 
 
-def _all_parts(holds: Bools, concepts: Sequence[Concept]) -> Bools:
-    """Column c: the problems in which every part of c holds; unknown parts say nothing."""
-    index = {concept.name: i for i, concept in enumerate(concepts)}
-    applies = np.ones_like(holds)
-    for column, concept in enumerate(concepts):
-        for part in concept.parts:
-            if part in index:
-                applies[:, column] &= holds[:, index[part]]
-    return applies
-
-
-def halves(n_problems: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def halves(n_problems: int, seed: int) -> tuple[Places, Places]:
     """Two halves of the problems, each ascending; the same for the same seed.
 
     The first has the odd problem where there is one.
@@ -144,28 +109,47 @@ def halves(n_problems: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.int
     return np.sort(shuffled[:middle]), np.sort(shuffled[middle:])
 
 
+def pieces(n: int, size: int) -> Iterator[slice]:
+    """0 ... n in consecutive pieces of at most `size`, at least one of each."""
+    size = max(1, size)
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def numbers_of(flags: Bools) -> NDArray[np.floating]:
+    """(problems, columns) 1 where true, in the smallest type that counts so many problems."""
+    return flags.astype(np.float32 if len(flags) < 2**24 else np.float64)
+
+
 def counts(incidence: Incidence) -> pl.DataFrame:
-    """The table that `associate` takes: every feature with every concept, feature by feature."""
-    active, holds = incidence.active, incidence.holds
-    shape = (len(incidence.features), holds.shape[1])
-    columns = {
-        "n_active": np.broadcast_to(active.sum(axis=1)[:, None], shape),
-        "n_active_with": active @ holds.astype(np.float64),
-        "n_total": np.broadcast_to(len(holds), shape),
-        "n_with": np.broadcast_to(holds.sum(axis=0), shape),
+    """The table that `associate` takes: every feature with every concept, feature by feature.
+
+    Dense in features x concepts, sparse in problems: for many features, take some at a time
+    (`Incidence.of`).
+    """
+    strength, holds = incidence.strength, numbers_of(incidence.holds)
+    ones = np.ones(strength.nnz, dtype=holds.dtype)
+    active = csr_array((ones, strength.indices, strength.indptr), shape=strength.shape)
+    n_active = np.diff(strength.indptr)
+    shape = (len(n_active), holds.shape[1])
+    features, concepts = (places.ravel() for places in np.indices(shape))
+    numbers = {
+        "n_active": n_active[features],
+        "n_active_with": (active @ holds).ravel(),
+        "n_total": np.full(len(features), len(holds)),
+        "n_with": incidence.holds.sum(axis=0)[concepts],
     }
-    frame = pl.DataFrame({name: _flat(values) for name, values in columns.items()})
-    return pairs_of(incidence).hstack(frame)
+    return counted_pairs(incidence, features, concepts, numbers)
 
 
-def pairs_of(incidence: Incidence) -> pl.DataFrame:
-    """(feature, concept, kind) of every feature with every concept, feature by feature."""
-    concepts, n_features = incidence.concepts, len(incidence.features)
-    feature = np.repeat(incidence.features, len(concepts))
-    names = pl.Series([c.name for c in concepts] * n_features, dtype=pl.String)
-    kinds = pl.Series([c.kind for c in concepts] * n_features, dtype=pl.String)
-    return pl.DataFrame({"feature": feature, "concept": names, "kind": kinds})
-
-
-def _flat(values: NDArray[np.float64]) -> NDArray[np.uint32]:
-    return np.asarray(values).astype(np.uint32).ravel()
+def counted_pairs(
+    incidence: Incidence, features: Places, concepts: Places, numbers: Mapping[str, NDArray[Any]]
+) -> pl.DataFrame:
+    """(feature, concept, kind) of some pairs, given by their places, beside whole numbers."""
+    return pl.DataFrame(
+        {
+            "feature": incidence.features[features],
+            "concept": incidence.said("name").gather(concepts),
+            "kind": incidence.said("kind").gather(concepts),
+            **{name: each.astype(np.uint32) for name, each in numbers.items()},
+        }
+    )

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import log_ndtr
 from scipy.stats import rankdata
 
-from studyrun_classify.incidence import Incidence
 from studyrun_classify.intervals import Estimate, normal_quantile
 
-__all__ = ["RankSums", "RankTest", "by_strata", "rank_sums", "rank_test"]
+__all__ = ["RankSums", "RankTest", "rank_sums", "rank_test", "ranks_of"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankTest:
     """What the test says for every feature with every concept; arrays (features, concepts)."""
 
-    p: Floats
-    """One-sided: problems with the concept have the larger |activation|; 1 where undefined."""
+    log_p: Floats
+    """Log of the one-sided p: problems with the concept have the larger |activation|; 0 where
+    undefined."""
     auroc: Floats
     """How often a problem with the concept has the larger |activation| of two, ties counting
     half; NaN where undefined."""
@@ -32,17 +32,40 @@ class RankTest:
     """log(auroc / (1 - auroc)) with half a pair added to either side, and its 95 % interval; the
     interval is NaN where undefined."""
 
+    def at(self, features: Places, concepts: Places) -> RankTest:
+        """Some pairs; arrays (pairs,)."""
+        at, odds = (features, concepts), self.log_odds
+        log_odds = Estimate(odds.value[at], odds.low[at], odds.high[at])
+        return RankTest(self.log_p[at], self.auroc[at], log_odds)
+
+    def among(self, concepts: Places, n_concepts: int) -> RankTest:
+        """The columns as those of some of `n_concepts` concepts; NaN for the others."""
+
+        def spread(array: Floats) -> Floats:
+            every = np.full((len(array), n_concepts), np.nan)
+            every[:, concepts] = array
+            return every
+
+        odds = self.log_odds
+        log_odds = Estimate(spread(odds.value), spread(odds.low), spread(odds.high))
+        return RankTest(spread(self.log_p), spread(self.auroc), log_odds)
+
+    @property
+    def p(self) -> Floats:
+        """One-sided; 1 where undefined."""
+        return np.asarray(np.exp(self.log_p))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankSums:
-    """Mann and Whitney's U with what it takes to judge it; arrays (features, concepts)."""
+    """Mann and Whitney's U with what it takes to judge it; arrays (strata, features, concepts)."""
 
     u: Floats
     """Pairs in which the problem with the concept has the larger |activation|, ties half."""
     n1: Floats
-    """Problems with the concept."""
+    """Problems with the concept, (strata, 1, concepts)."""
     n0: Floats
-    """Problems without it."""
+    """Problems without it, (strata, 1, concepts)."""
     variance: Floats
     """Of u, if the concept had nothing to do with the activation."""
 
@@ -52,111 +75,89 @@ class RankSums:
         return self.n1 * self.n0
 
 
-def rank_sums(strength: Floats, holds: Bools) -> RankSums:
+def ranks_of(strength: Floats) -> Floats:
+    """(features, problems) midranks of |activation|, feature by feature."""
+    return np.asarray(rankdata(strength, axis=1), dtype=np.float64) if strength.size else strength
+
+
+def rank_sums(ranks: Floats, holds: Bools, stratum: Places) -> RankSums:
     """U = R - n1 (n1 + 1) / 2, R the sum of the midranks of the n1 problems with the concept.
 
     Its mean is n1 n0 / 2, its variance n1 n0 / 12 ((n + 1) - sum(t^3 - t) / (n (n - 1))), t the
-    sizes of the ties.
+    sizes of the ties. Problems are ranked, and everything is counted, stratum by stratum.
 
     Args:
-        strength: (features, problems) |activation|, 0 where inactive.
+        ranks: (features, problems) of |activation| among all problems, these or more.
         holds: (problems, concepts).
+        stratum: (problems,) which problems are alike.
 
     Source: Mann and Whitney 1947, Annals of Mathematical Statistics 18, 50-60.
     """
-    n = strength.shape[1]
-    n1 = holds.sum(axis=0, dtype=np.float64)
-    pairs = n1 * (n - n1)
-    ranks = rankdata(strength, axis=1) if n else strength
-    u = ranks @ holds.astype(np.float64) - n1 * (n1 + 1) / 2
-    variance = pairs / 12 * np.maximum(n + 1 - _ties(strength)[:, None], 0)
-    return RankSums(u, np.broadcast_to(n1, u.shape), np.broadcast_to(n - n1, u.shape), variance)
+    order = np.argsort(stratum, kind="stable")
+    _, starts, sizes = np.unique(stratum[order], return_index=True, return_counts=True)
+    holds, which = holds[order].astype(np.float64), np.repeat(np.arange(len(sizes)), sizes)
+    apart = ranks[:, order] + which * (ranks.max(initial=0) + 1)  # strata one above the other
+    within = ranks_of(apart) - np.repeat(starts, sizes)
+    pieces = [slice(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+    n = sizes[:, None, None].astype(np.float64)
+    n1 = np.array([holds[some].sum(axis=0) for some in pieces]).reshape(len(n), 1, holds.shape[1])
+    shape = (len(n), len(ranks), holds.shape[1])
+    sums = np.array([within[:, some] @ holds[some] for some in pieces]).reshape(shape)
+    ties = np.array([_ties(within[:, some]) for some in pieces]).reshape(*shape[:2], 1)
+    variance = n1 * (n - n1) / 12 * np.maximum(n + 1 - ties, 0)
+    return RankSums(sums - n1 * (n1 + 1) / 2, n1, n - n1, variance)
 
 
-def rank_test(strength: Floats, holds: Bools) -> RankTest:
-    """The Mann-Whitney test by the normal approximation with continuity correction.
+def _ties(ranks: Floats) -> Floats:
+    """sum(t^3 - t) / (n (n - 1)) for every feature; t are the sizes of groups of equal values.
+
+    From its midranks: ties of t lower the sum of squared ranks by (t^3 - t) / 12.
+    """
+    n = ranks.shape[1]
+    if n < 2:
+        return np.zeros(len(ranks))
+    untied = n * (n + 1) * (2 * n + 1) / 6
+    return np.asarray(12 * (untied - (ranks**2).sum(axis=1)) / (n * (n - 1)))
+
+
+def rank_test(ranks: Floats, holds: Bools, stratum: Places) -> RankTest:
+    """The Mann-Whitney test among problems of one stratum, with continuity correction.
+
+    The sum of U over strata against its mean and variance, by the normal approximation; AUROC over
+    pairs within strata. A stratum in which a feature does not vary says nothing of it and is left
+    out. With a single stratum this is the plain test.
 
     Args:
-        strength: (features, problems) |activation|, 0 where inactive.
+        ranks: (features, problems) of |activation| among all problems, these or more.
         holds: (problems, concepts).
+        stratum: (problems,) which problems are alike.
     """
-    return _combined([rank_sums(strength, holds)])
-
-
-def by_strata(strength: Floats, incidence: Incidence, *, within_parts: bool) -> RankTest:
-    """The test among problems of one stratum: rank sums and their variances added up over strata.
-
-    Args:
-        strength: (features, problems) |activation| of the incidence.
-        incidence: the concepts and the strata.
-        within_parts: rank for each concept only problems in which all its parts hold.
-    """
-    alike = [incidence.stratum == stratum for stratum in np.unique(incidence.stratum)]
-    if not within_parts:
-        return _combined([rank_sums(strength[:, rows], incidence.holds[rows]) for rows in alike])
-    columns = [
-        [
-            rank_sums(strength[:, rows & applies], holds[rows & applies, None])
-            for applies, holds in zip(incidence.applies.T, incidence.holds.T, strict=True)
-        ]
-        for rows in alike
-    ]
-    shape = (len(strength), len(incidence.concepts))
-    return _combined([_beside(each, shape) for each in columns])
-
-
-def _beside(columns: Sequence[RankSums], shape: tuple[int, int]) -> RankSums:
-    """Sums of one concept each, as one table."""
-    u, n1, n0, variance = np.zeros((4, *shape))
-    for i, sums in enumerate(columns):
-        for whole, part in ((u, sums.u), (n1, sums.n1), (n0, sums.n0), (variance, sums.variance)):
-            whole[:, [i]] = part
-    return RankSums(u, n1, n0, variance)
-
-
-def _combined(strata: Sequence[RankSums]) -> RankTest:
-    """The sum of all U against its mean and variance; AUROC over pairs within strata.
-
-    A stratum in which a feature does not vary says nothing of it and is left out.
-    """
-    telling = [sums.variance > 0 for sums in strata]
-    u = np.sum([sums.u * says for sums, says in zip(strata, telling, strict=True)], axis=0)
-    pairs = np.sum([sums.pairs * says for sums, says in zip(strata, telling, strict=True)], axis=0)
-    spread = np.sqrt(np.sum([sums.variance for sums in strata], axis=0))
+    sums = rank_sums(ranks, holds, stratum)
+    telling = sums.variance > 0
+    u, pairs = (sums.u * telling).sum(axis=0), (sums.pairs * telling).sum(axis=0)
+    spread = np.sqrt(sums.variance.sum(axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = np.where(spread > 0, ndtr(-(u - pairs / 2 - 0.5) / spread), 1.0)
+        log_p = np.where(spread > 0, log_ndtr(-(u - pairs / 2 - 0.5) / spread), 0.0)
         auroc = np.where(pairs > 0, u / pairs, np.nan)
-    return RankTest(p, auroc, _log_odds(strata, u, pairs))
+    return RankTest(log_p, auroc, _log_odds(sums, u, pairs))
 
 
-def _ties(strength: Floats) -> Floats:
-    """sum(t^3 - t) / (n (n - 1)) for every feature; t are the sizes of groups of equal values."""
-    n = strength.shape[1]
-    ties = np.zeros(len(strength))
-    for row, values in enumerate(strength if n > 1 else ()):
-        sizes = np.unique(values, return_counts=True)[1].astype(np.float64)
-        ties[row] = (sizes**3 - sizes).sum() / (n * (n - 1))
-    return ties
+def _log_odds(sums: RankSums, u: Floats, pairs: Floats, confidence: float = 0.95) -> Estimate:
+    """log(auroc / (1 - auroc)) with Hanley and McNeil's error, shrunk a little towards 0.
 
-
-def _log_odds(
-    strata: Sequence[RankSums], u: Floats, pairs: Floats, confidence: float = 0.95
-) -> Estimate:
-    """log(auroc / (1 - auroc)) with Hanley and McNeil's error, half a pair added to either side.
+    Pairs share problems, so n1 n0 of them tell as much as 3 n1 n0 / (n + 1) independent ones
+    would (by U's variance where nothing is associated). Of those half a one is added to either
+    side, as half a problem is to each cell of a table: without it the interval of an auroc near 1
+    would be as wide as the number line.
 
     Source: Hanley and McNeil 1982, Radiology 143, 29-36.
     """
-    a = (u + 0.5) / (pairs + 1)
+    counted = sums.pairs * (sums.variance > 0)
+    alike = (counted * (sums.n1 + sums.n0 + 1)).sum(axis=0) / 3 / np.maximum(pairs, 1)
+    a = np.where(pairs > 0, (u + alike / 2) / np.maximum(pairs + alike, 1), 0.5)
     both_above, both_below = a / (2 - a) - a**2, 2 * a**2 / (1 + a) - a**2
-    variance = np.sum(
-        [
-            (s.variance > 0)
-            * s.pairs
-            * (a * (1 - a) + (s.n1 - 1) * both_above + (s.n0 - 1) * both_below)
-            for s in strata
-        ],
-        axis=0,
-    )
+    each = a * (1 - a) + (sums.n1 - 1) * both_above + (sums.n0 - 1) * both_below
+    variance = (counted * each).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(np.maximum(variance, 0)) / pairs / (a * (1 - a))
     value = np.log(a) - np.log1p(-a)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
@@ -16,11 +18,19 @@ LARGEST = 10_000_000
 """Nobody has more problems; where more were needed, no number is given."""
 
 
+@lru_cache(maxsize=1)
 def _sample_sizes() -> Floats:
     """1, 2, ..., 200, then steps of 5 % up to `LARGEST`."""
     steps = int(np.log(LARGEST / EXACT_UP_TO) / np.log(1.05))
     larger = np.ceil(EXACT_UP_TO * 1.05 ** np.arange(1, steps + 1))
     return np.concatenate([np.arange(1.0, EXACT_UP_TO + 1), larger])
+
+
+@lru_cache(maxsize=4096)
+def _reachable(base_rate: float, level: float, power: float) -> Floats:
+    """The smallest rate found by each sample size or a smaller one; never above 1, else inf."""
+    rates = detectable_rate(_sample_sizes(), base_rate, level, power)
+    return np.asarray(np.minimum.accumulate(rates))
 
 
 def detectable_rate(n: Floats, base_rate: float, level: float, power: float) -> Floats:
@@ -66,14 +76,13 @@ def rate_test_needs(
         level: p-value at which a finding counts.
         power: probability of the finding.
     """
-    sizes, needed = _sample_sizes(), np.full(len(rate), np.nan)
     bases, which = np.unique(base_rate, return_inverse=True)
-    for index, base in enumerate(bases):
+    by_base, ends = np.argsort(which, kind="stable"), np.bincount(which, minlength=len(bases))
+    sizes, needed = np.append(_sample_sizes(), np.nan), np.full(len(rate), np.nan)
+    for base, rows in zip(bases, np.split(by_base, np.cumsum(ends))[:-1], strict=True):
         if 0 < base < 1:
-            reachable = np.minimum.accumulate(detectable_rate(sizes, base, level, power))
-            rows = which == index
-            first = np.searchsorted(-reachable, -rate[rows])
-            needed[rows] = np.append(sizes, np.nan)[first]
+            reachable = _reachable(float(base), level, power)
+            needed[rows] = sizes[np.searchsorted(-reachable, -rate[rows])]
     needed = np.maximum(np.ceil(needed * (1 - share)), 1)
     return np.where(share < 1, needed, np.nan)
 

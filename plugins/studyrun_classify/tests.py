@@ -1,150 +1,148 @@
-"""Every feature tested against every concept: by being active, or by how strongly."""
+"""What is asked of features, whichever way they are tested against concepts."""
 
 from __future__ import annotations
 
-import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from studyrun_classify.association import (
-    adjusted,
-    level_of,
-    presence,
-    presence_needs,
-    share,
-    verdict,
-)
-from studyrun_classify.incidence import Incidence, counts, pairs_of
-from studyrun_classify.mann_whitney import by_strata, rank_test
-from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.power import rank_test_needs
-from studyrun_classify.stratified import common_odds, expected_rate, stratified_p, tables, undefined
+from studyrun_classify.cells import Cells, CountedCells, Side, counted_cells
+from studyrun_classify.incidence import Incidence, counted_pairs
+from studyrun_classify.intervals import Estimate
 
-__all__ = ["effect", "floor", "judged", "tests"]
+__all__ = ["Claims", "Floats", "Places", "Tests", "effects", "nullable"]
 
 Floats = NDArray[np.float64]
-PAIR = ("feature", "concept")
+Places = NDArray[np.intp]
+T = TypeVar("T")
 
 
-def tests(incidence: Incidence, strong: NDArray[np.bool_], alpha: float) -> pl.DataFrame:
-    """The counts and the tests of all pairs, on all the problems of `incidence`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Claims:
+    """Logs of one-sided p-values of pairs of a feature and a concept; arrays (pairs)."""
 
-    Columns: those of `presence`; `test` (`presence` or `magnitude`); `auroc` of pairs of one
-    stratum; `expected_rate`, the rate if only the stratum mattered; `p_alike`, `log_odds_alike`,
-    `alike_low`, `alike_high`, the same test among problems of one stratum (the plain test for a
-    concept that does not vary within strata); `p_parts` and `log_odds_parts`, among problems of one
-    stratum in which all parts of the concept hold (null for a concept without parts); `p_claim`,
-    the larger of these two p: what must be small before the concept, and neither the stratum nor
-    its parts, is said to be it.
+    log_alike: Floats
+    """Among problems of one stratum; among all for a concept that does not vary within strata."""
+    log_parts: Floats
+    """The same among problems in which all parts of the concept hold; NaN where it has none."""
 
-    Args:
-        incidence: the matrices.
-        strong: (features,) those whose |activation| is tested, not whether they are active.
-        alpha: claims are made below it; p-values far above it may be approximate.
+    @property
+    def alike(self) -> Floats:
+        """The first as p."""
+        return np.asarray(np.exp(self.log_alike))
+
+    @property
+    def parts(self) -> Floats:
+        """The second as p."""
+        return np.asarray(np.exp(self.log_parts))
+
+    @property
+    def p(self) -> Floats:
+        """The larger of the two.
+
+        It must be small before a concept, and neither the stratum nor its parts, is said to be it.
+        """
+        return np.asarray(np.fmax(self.alike, self.parts))
+
+
+class Tests(ABC):
+    """Some features and all concepts, on either half of the problems and on all of them.
+
+    What was computed is kept, so one instance is for as many features as memory allows.
     """
-    parts = [_by_presence(incidence.of(~strong), alpha), _by_magnitude(incidence.of(strong))]
-    return pl.concat(parts).with_columns(p_claim=pl.max_horizontal("p_alike", "p_parts"))
+
+    def __init__(self, incidence: Incidence, cells: Cells, level: float) -> None:
+        """Of the features of `incidence`; p-values above `level` may be rough."""
+        self.incidence, self.cells, self.level = incidence, cells, level
+        self.shape = (len(incidence.features), len(incidence.concepts))
+        self._kept: dict[tuple[str, Side], Any] = {}
+
+    @cached_property
+    def counted(self) -> CountedCells:
+        """Every feature with every concept in every cell."""
+        return counted_cells(self.incidence.strength, self.cells)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The p-values on all problems, arrays (features, concepts)."""
+        return self._claims()
+
+    def kept(self, name: str, side: Side, make: Callable[[Side], T]) -> T:
+        """What `make` gives for that side, made once."""
+        if (name, side) not in self._kept:
+            self._kept[name, side] = make(side)
+        return cast(T, self._kept[name, side])
+
+    @abstractmethod
+    def _claims(self) -> Claims: ...
+
+    @cached_property
+    def plain(self) -> pl.DataFrame:
+        """`p`, `log_odds`, `ci_low`, `ci_high` of every pair on all problems, alike or not."""
+        return self._plain()
+
+    @abstractmethod
+    def _plain(self) -> pl.DataFrame: ...
+
+    @abstractmethod
+    def rough(self, side: Side) -> Floats:
+        """(features, concepts) p among problems alike on that side, or a number near to it.
+
+        `lower_bound` of it is not above the p that `exact` gives.
+        """
+
+    @abstractmethod
+    def exact(self, side: Side, features: Places, concepts: Places) -> Claims:
+        """The p-values of some pairs on that side; arrays (pairs,)."""
+
+    @abstractmethod
+    def numbers(self, side: Side, features: Places, concepts: Places) -> pl.DataFrame:
+        """Some pairs on that side: their counts and effects, p-values apart.
+
+        Columns: feature, concept, kind, n_active, n_active_with, n_total, n_with, rate, base_rate,
+        lift, test (`presence` or `magnitude`), auroc, expected_rate (if only the stratum mattered),
+        log_odds_alike, alike_low, alike_high (among problems of one stratum), log_odds_parts (among
+        those in which all parts of the concept hold).
+
+        Args:
+            side: which problems.
+            features: (pairs,) places in the incidence.
+            concepts: (pairs,) places in the concepts.
+        """
+
+    def counts(self, side: Side, features: Places, concepts: Places) -> pl.DataFrame:
+        """The table that `associate` takes, for some pairs on that side."""
+        here = self.counted.of(side)[0].at(features, concepts)
+        numbers = {
+            "n_active": here.active.sum(axis=0),
+            "n_active_with": here.both.sum(axis=0),
+            "n_total": here.total.sum(axis=0),
+            "n_with": here.having.sum(axis=0),
+        }
+        return counted_pairs(self.incidence, features, concepts, numbers)
+
+    def every_pair(self) -> tuple[Places, Places]:
+        """Places of features and of concepts: every feature with every concept."""
+        features, concepts = np.indices(self.shape)
+        return features.ravel(), concepts.ravel()
 
 
-def _by_presence(incidence: Incidence, alpha: float) -> pl.DataFrame:
-    alike, wholes = tables(incidence, within_parts=False), incidence.with_parts()
-    within = tables(wholes, within_parts=True)
-    odds, screen = common_odds(alike), math.sqrt(alpha)
-    frame = presence(counts(incidence)).with_columns(
-        test=pl.lit("presence"),
-        auroc=pl.lit(None, pl.Float64),
-        expected_rate=_series(expected_rate(alike)),
-        p_alike=_series(stratified_p(alike, screen)),
-        log_odds_alike=_series(odds.value),
-        alike_low=_series(odds.low),
-        alike_high=_series(odds.high),
-    )
-    given = pairs_of(wholes).select(
-        *PAIR,
-        p_parts=_series(stratified_p(within, screen)),
-        log_odds_parts=_series(common_odds(within).value),
-    )
-    return _with_parts(_unless(frame, undefined(alike)), given)
+def effects(alike: Estimate, parts: Floats) -> dict[str, pl.Series]:
+    """The odds among problems alike, and in which all parts hold, as columns."""
+    return {
+        "log_odds_alike": nullable(alike.value),
+        "alike_low": nullable(alike.low),
+        "alike_high": nullable(alike.high),
+        "log_odds_parts": nullable(parts),
+    }
 
 
-def _by_magnitude(incidence: Incidence) -> pl.DataFrame:
-    strength, wholes = incidence.strength.toarray(), incidence.with_parts()
-    found, nothing = rank_test(strength, incidence.holds), pl.lit(None, pl.Float64)
-    alike = by_strata(strength, incidence, within_parts=False)
-    within = by_strata(strength, wholes, within_parts=True)
-    frame = counts(incidence).with_columns(
-        p=_series(found.p),
-        rate=nothing,
-        base_rate=share("n_with", "n_total"),
-        lift=nothing,
-        log_odds=_series(found.log_odds.value),
-        ci_low=_series(found.log_odds.low),
-        ci_high=_series(found.log_odds.high),
-        test=pl.lit("magnitude"),
-        auroc=_series(np.where(np.isnan(alike.auroc), found.auroc, alike.auroc)),
-        expected_rate=nothing,
-        p_alike=_series(alike.p),
-        log_odds_alike=_series(alike.log_odds.value),
-        alike_low=_series(alike.log_odds.low),
-        alike_high=_series(alike.log_odds.high),
-    )
-    given = pairs_of(wholes).select(
-        *PAIR, p_parts=_series(within.p), log_odds_parts=_series(within.log_odds.value)
-    )
-    return _with_parts(_unless(frame, np.isnan(alike.auroc)), given)
-
-
-def _unless(frame: pl.DataFrame, nothing_varies: NDArray[np.bool_]) -> pl.DataFrame:
-    """The plain test where nothing varies within strata: strata cannot explain it then."""
-    plain = {"p_alike": "p", "log_odds_alike": "log_odds", "alike_low": "ci_low",
-             "alike_high": "ci_high"}  # fmt: skip
-    here = pl.Series(nothing_varies.ravel(), dtype=pl.Boolean)
-    return frame.with_columns(
-        pl.when(here).then(old).otherwise(new).alias(new) for new, old in plain.items()
-    )
-
-
-def _with_parts(frame: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    return frame.join(given, on=PAIR, how="left", maintain_order="left")
-
-
-def _series(values: Floats) -> pl.Series:
-    return pl.Series(values.ravel(), dtype=pl.Float64, nan_to_null=True)
-
-
-def judged(tested: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
-    """`tested` with `q`, `n_needed` and `verdict`, as `associate` gives them, and `q_claim`.
-
-    `q` and `q_claim` are `p` and `p_claim` after Benjamini-Hochberg over all rows.
-    """
-    frame = tested.with_columns(q=adjusted(pl.col("p")), q_claim=adjusted(pl.col("p_claim")))
-    level = level_of(frame, params.alpha)
-    present = presence_needs(frame, level, params.power, params.min_odds_ratio)
-    ranked = _rank_needs(frame, level, params)
-    needed = pl.when(pl.col("test") == "presence").then(present).otherwise(ranked)
-    return frame.with_columns(n_needed=needed).with_columns(
-        verdict=verdict(params.alpha, floor(params))
-    )
-
-
-def effect() -> pl.Expr:
-    """What must be large before the concept, and neither the stratum nor its parts, is it."""
-    return pl.min_horizontal("log_odds_alike", "log_odds_parts")
-
-
-def floor(params: EnrichmentParams) -> pl.Expr:
-    """The smallest effect that makes a label, in log odds, for the test of the row."""
-    odds_of_auroc = params.min_auroc / (1 - params.min_auroc)
-    smallest = pl.when(pl.col("test") == "presence").then(math.log(params.min_odds_ratio))
-    return smallest.otherwise(math.log(odds_of_auroc))
-
-
-def _rank_needs(frame: pl.DataFrame, level: float, params: EnrichmentParams) -> pl.Series:
-    """Active problems needed by the rank test: its problems times the share of active ones."""
-    auroc = np.fmax(frame["auroc"].to_numpy(), params.min_auroc)
-    base = frame["base_rate"].fill_null(0.0).to_numpy()
-    needed = rank_test_needs(auroc, base, level, params.power)
-    active = frame.select(share("n_active", "n_total").fill_null(0.0)).to_series().to_numpy()
-    return pl.Series(np.ceil(needed * active), nan_to_null=True).cast(pl.Int64)
+def nullable(values: Floats) -> pl.Series:
+    """The values as a column in which NaN is null."""
+    return pl.Series(values, dtype=pl.Float64, nan_to_null=True)

@@ -6,26 +6,39 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from studyrun import Concept, Evidence
+from studyrun import Concept
 from studyrun_classify.association import share
+from studyrun_classify.effects import effect, floor, needs_alike
 from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.tests import effect, floor
 
-__all__ = ["labels", "most_specific"]
+__all__ = ["LABELS", "labels", "most_specific", "untested"]
 
-NUMBERS = (
-    "n",
-    "n_with",
-    "rate",
-    "expected_rate",
-    "base_rate",
-    "lift",
-    "auroc",
-    "log_odds",
-    "ci_low",
-    "ci_high",
-    "q",
+PAIR = ["feature", "concept"]
+LABELS = pl.Schema(
+    {
+        "feature": pl.UInt32,
+        "label": pl.String,
+        "kind": pl.String,
+        "verdict": pl.String,
+        "evidence": pl.String,
+        "n_needed": pl.Int64,
+        "concept": pl.String,
+        "test": pl.String,
+        "n": pl.UInt32,
+        "n_with": pl.UInt32,
+        "rate": pl.Float64,
+        "expected_rate": pl.Float64,
+        "base_rate": pl.Float64,
+        "lift": pl.Float64,
+        "auroc": pl.Float64,
+        "log_odds": pl.Float64,
+        "ci_low": pl.Float64,
+        "ci_high": pl.Float64,
+        "q": pl.Float64,
+    }
 )
+"""What is said of every feature; `labels` says what the columns mean."""
+NUMBERS = LABELS.names()[LABELS.names().index("n") :]
 SOURCES = {
     "lift": "lift_alike",
     "n": "n_active",
@@ -38,9 +51,13 @@ SOURCES = {
 
 
 def labels(
-    evidence: Evidence, every: pl.DataFrame, confirmed: pl.DataFrame, params: EnrichmentParams
+    every: pl.DataFrame,
+    confirmed: pl.DataFrame,
+    concepts: Sequence[Concept],
+    level: float,
+    params: EnrichmentParams,
 ) -> pl.DataFrame:
-    """One row per feature, in no order, with its label, its verdict and what they rest on.
+    """One row for each feature of `every`, in no order: its label, its verdict, what they rest on.
 
     `verdict` is `enriched` for a confirmed label. Otherwise, the first that holds of:
 
@@ -54,26 +71,43 @@ def labels(
     `evidence` says on which problems `n` ... `q` were counted. `lift` is rate / expected_rate;
     `log_odds` with its interval and `auroc` compare problems that are alike in `strata`. The label
     is `general` where there were problems enough, `insufficient` where there were not.
+
+    Args:
+        every: all pairs of some features, tested on all problems.
+        confirmed: those that a half confirmed, with its numbers.
+        concepts: all of them.
+        level: the p-value at which one finding more would be accepted.
+        params: the false-discovery rate and the smallest effects.
     """
-    named = most_specific(confirmed.filter("confirmed"), evidence.concepts)
+    claimed = every.filter((pl.col("q_claim") <= params.alpha) & (effect() >= floor(params)))
+    implied = _implied_by(pl.concat([claimed.select(PAIR), confirmed.select(PAIR)]), concepts)
+    named = most_specific(confirmed, implied)
     rest = every.join(named, on="feature", how="anti", maintain_order="left")
-    tested = pl.concat([_named(named, every), _unnamed(rest, params)])
-    silent = evidence.features.join(tested, on="feature", how="anti")
-    return pl.concat([tested, _never_active(silent, params)], how="diagonal")
+    rest = rest.join(implied.with_columns(implied=True), on=PAIR, how="left", maintain_order="left")
+    return pl.concat([_named(named, every), _unnamed(rest, level, params)])
 
 
-def most_specific(confirmed: pl.DataFrame, concepts: Sequence[Concept]) -> pl.DataFrame:
-    """One confirmed row for each feature that has any.
+def most_specific(confirmed: pl.DataFrame, implied: pl.DataFrame) -> pl.DataFrame:
+    """One confirmed row for each feature that has any that is not `implied`.
 
-    A concept gives way to a confirmed one of which it is a part; of what is left, the one with the
-    smallest p on the half that found them stands, the earlier one if two are equal. The numbers of
-    the other half, which are shown, had no part in the choice.
+    A concept gives way to one of which it is a part and that is enriched, too, among problems that
+    have all its parts. Of what is left, what the first half found comes before what the second
+    found; then the smallest p on the half that found it, the earlier concept if two are equal.
+    So the numbers shown, which are of the other half, had no part in the choice.
+
+    Args:
+        confirmed: (feature, concept, way, log_p_discovery, ...).
+        implied: (feature, concept) what is a part of something that is enriched.
     """
-    implied = _implied(concepts)
-    parts = confirmed.join(implied, on="concept").select("feature", concept="part")
-    left = confirmed.join(parts, on=["feature", "concept"], how="anti", maintain_order="left")
-    ranked = left.sort("p_discovery", maintain_order=True)
+    left = confirmed.join(implied, on=PAIR, how="anti", maintain_order="left")
+    ranked = left.sort("way", "log_p_discovery", maintain_order=True)
     return ranked.unique("feature", keep="first", maintain_order=True)
+
+
+def _implied_by(found: pl.DataFrame, concepts: Sequence[Concept]) -> pl.DataFrame:
+    """(feature, concept) of all parts of the concepts of (feature, concept) pairs, once each."""
+    parts = found.join(_implied(concepts), on="concept").select("feature", concept="part")
+    return parts.unique(maintain_order=True)
 
 
 def _implied(concepts: Sequence[Concept]) -> pl.DataFrame:
@@ -99,24 +133,27 @@ def _named(named: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
         label=pl.col("concept"),
         kind=pl.col("kind"),
         verdict=pl.lit("enriched"),
-        evidence=pl.lit("confirmation half"),
+        evidence=pl.col("evidence"),
         n_needed=pl.col("n_needed"),
     )
 
 
-def _unnamed(every: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
+def _unnamed(every: pl.DataFrame, level: float, params: EnrichmentParams) -> pl.DataFrame:
     """`general` or `insufficient` for features without a confirmed label."""
+    not_confirmed = pl.col("outcome") == "not-confirmed"
     frame = _closest(every, params)
-    not_confirmed = pl.col("outcome") == "not-confirmed"  # each half would have to find it alone
+    tried, rest = frame.filter(not_confirmed), frame.filter(~not_confirmed)
+    alike = pl.coalesce(needs_alike(tried, level, params), "n_needed")
+    tried = tried.with_columns(n_needed=2 * alike)  # on either half as many
     few = pl.col("n_active") < params.min_support
-    needed = pl.when(not_confirmed).then(2 * pl.col("n_needed")).otherwise("n_needed")
-    needed = pl.when(few).then(pl.max_horizontal("n_needed", params.min_support)).otherwise(needed)
-    frame = frame.with_columns(n_needed=needed)
-    short = not_confirmed & (pl.col("n_active") < pl.col("n_needed"))
+    least = pl.max_horizontal("n_needed", params.min_support)
+    rest = rest.with_columns(n_needed=pl.when(few).then(least).otherwise("n_needed"))
+    enough = (pl.col("n_active") >= pl.col("n_needed")).fill_null(value=False)
+    short = not_confirmed & ~enough
     short = short | (pl.col("outcome") == "insufficient")
     kind = pl.when(short).then(pl.lit("insufficient")).otherwise(pl.lit("general"))
     return _row(
-        frame,
+        pl.concat([tried, rest]),
         label=kind,
         kind=kind,
         verdict=pl.col("outcome"),
@@ -132,7 +169,7 @@ def _closest(every: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
     claimed = pl.col("outcome") == "claimed"
     eligible = (
         pl.when(claimed)
-        .then(pl.col("q_claim") <= params.alpha)
+        .then((pl.col("q_claim") <= params.alpha) & pl.col("implied").is_null())
         .when(pl.col("outcome") == "explained")
         .then(pl.col("q") <= params.alpha)
         .when(pl.col("outcome") == "undecided")
@@ -178,8 +215,8 @@ def _row(frame: pl.DataFrame, **said: pl.Expr) -> pl.DataFrame:
     return frame.select("feature", *spoken, "concept", "test", *counted)
 
 
-def _never_active(features: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
-    """What is said of features without any test: nothing is known of them."""
+def untested(features: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
+    """What is said of features without any test, (feature, n): nothing is known of them."""
     nothing = pl.lit("insufficient")
     return features.select(
         "feature",
@@ -187,7 +224,7 @@ def _never_active(features: pl.DataFrame, params: EnrichmentParams) -> pl.DataFr
         kind=nothing,
         verdict=nothing,
         evidence=pl.lit("all problems"),
-        n=pl.lit(0, pl.UInt32),
+        n="n",
         n_with=pl.lit(0, pl.UInt32),
         n_needed=pl.lit(params.min_support, pl.Int64),
     )

@@ -1,4 +1,4 @@
-"""What a study may write under `with` for the data sets and concepts of this plugin."""
+"""What a study may write under `with` for the data sets of this plugin."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from msgspec import Meta
 from studyrun import FilePath, Fraction, NonNegativeInt, PositiveInt
 
 __all__ = [
+    "OPERATIONS",
     "AnswerRule",
     "Gsm8k",
     "Jsonl",
     "Operation",
-    "Operations",
-    "Patterns",
-    "Values",
     "WordProblems",
 ]
 
@@ -108,36 +106,3 @@ class Jsonl(_Data):
     bad_lines: Literal["stop", "list"] = "stop"
     """What a line that cannot be used does: stop the study, or be listed in the table of
     malformed parts and left out."""
-
-
-@dataclass(frozen=True)
-class Operations:
-    """Which operations a solution uses."""
-
-    operations: Annotated[list[Operation], Meta(min_length=1)] = field(
-        default_factory=lambda: list(OPERATIONS)
-    )
-    """One concept for each."""
-
-
-@dataclass(frozen=True)
-class Values:
-    """Which numbers a solution contains."""
-
-    values: Annotated[list[float], Meta(min_length=1)] | None = None
-    """One concept for each; if not given, the `top` most frequent numbers are taken."""
-    top: PositiveInt = 20
-    """How many numbers, counted by the problems that contain them; the smaller goes first
-    where two are equally frequent."""
-    where: Literal["anywhere", "operands", "results"] = "anywhere"
-    """In which part of the steps a number counts."""
-
-
-@dataclass(frozen=True)
-class Patterns:
-    """Which operations follow each other in a solution, in reading order."""
-
-    longest: Literal[2, 3, 4] = 2
-    """The largest number of operations in a pattern; the smallest is 2."""
-    min_support: PositiveInt = 20
-    """In how many problems a pattern must occur to become a concept."""

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, combinations, islice, zip_longest
 from typing import Literal
 
 import polars as pl
 
-from studyrun import StudyError
+from studyrun import Artifact, StudyError
+from studyrun_classify.kinds import is_labelled
 from studyrun_intervene.params import FeatureChoice
 
-__all__ = ["chosen_features", "label_pairs", "named_edits"]
+__all__ = ["PairChoice", "auto_pairs", "chosen_features", "label_pairs", "named_edits"]
 
-UNSPECIFIC = ("general", "insufficient")
-"""Kinds of label that say nothing of what a feature stands for."""
+PAIRS = "swap_pairs"
+"""The table of `labels` with the pairs whose swap can be tested, best first."""
+NO_PAIRS = "no two features carry different labels of one kind"
+CURE = "name pairs yourself (`pairs: [[3, 17]]`), or measure more problems"
+
+
+@dataclass(frozen=True, slots=True)
+class PairChoice:
+    """The pairs that `pairs: auto` makes."""
+
+    edits: list[tuple[int, ...]]
+    reason: str = ""
+    """Why there is none."""
 
 
 def chosen_features(
@@ -50,15 +63,28 @@ def named_edits(features: pl.DataFrame, edits: Sequence[Sequence[int]]) -> list[
     return [tuple(edit) for edit in edits]
 
 
+def auto_pairs(labels: Artifact | None, features: pl.DataFrame, most: int) -> PairChoice:
+    """At most `most` pairs: the best that can be tested, where the labels say which these are.
+
+    Labels without the table `swap_pairs` (a third party's, say) are paired by `label_pairs`.
+    """
+    if labels is None or PAIRS not in labels.table_names:
+        edits, why_none = label_pairs(features, most), NO_PAIRS
+    else:
+        table, said = labels.read_table(PAIRS), labels.meta[PAIRS]
+        best = table.filter("testable").head(most)
+        edits = list(best.select("feature_a", "feature_b").iter_rows())
+        why_none = f"{NO_PAIRS} ({said})" if table.is_empty() else said
+    return PairChoice(edits, "" if edits else f"{why_none}; {CURE}")
+
+
 def label_pairs(features: pl.DataFrame, most: int) -> list[tuple[int, ...]]:
     """At most `most` pairs of features whose labels are of one kind and differ.
 
     Of each label the most frequent feature stands for it; pairs of frequent features come first,
     and the kinds take turns.
     """
-    specific = features.filter(
-        pl.col("kind").is_not_null() & ~pl.col("kind").is_in(UNSPECIFIC)
-    ).sort("rank")
+    specific = features.filter(is_labelled()).sort("rank")
     first = specific.unique("label", keep="first", maintain_order=True)
     kinds = [part for _, part in first.group_by("kind", maintain_order=True)]
     turns = zip_longest(*(_by_rank(part) for part in kinds))

@@ -79,9 +79,9 @@ class EditPairs:
 
     pairs: Annotated[list[Pair], Meta(min_length=1)] | Literal["auto"] = "auto"
     """Which features form pairs: `[[3, 17]]`, or `auto`: features whose labels are of one kind
-    and differ, such as two values or two operations."""
+    and differ, such as two values or two operations, if there are problems enough to test them."""
     max_pairs: PositiveInt = 10
-    """How many pairs `auto` makes at most, kinds taking turns, frequent features first."""
+    """How many pairs `auto` makes at most: the first of the labels' table `swap_pairs`."""
     effects: Effects = field(default_factory=lambda: ["reconstruction"])
     """What is measured."""
     split: Split = "validation"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from studyrun import Bound, Context, EffectCase, Inputs, Measurement, Result, StudyError
 from studyrun_extract.view import Activations
-from studyrun_intervene.choice import chosen_features, label_pairs, named_edits
+from studyrun_intervene.choice import PairChoice, auto_pairs, chosen_features, named_edits
 from studyrun_intervene.features import feature_table
 from studyrun_intervene.matching import matched_edits
 from studyrun_intervene.params import EditFeatures, EditPairs
@@ -20,10 +20,6 @@ from studyrun_sae.sae import SAE
 
 __all__ = ["demand_same_site", "run_features", "run_pairs"]
 
-NO_PAIRS = (
-    "no two features carry different labels of one kind, so there is nothing to pair; "
-    "name pairs yourself (`pairs: [[3, 17]]`), or measure more problems"
-)
 Edits = list[tuple[int, ...]]
 
 
@@ -45,14 +41,14 @@ def run_pairs(params: EditPairs, inputs: Inputs, context: Context) -> Result:
     """The effects of editing pairs of features; none, with the reason, if no pair is found."""
     surroundings = _surroundings(params, inputs, context)
     if params.pairs == "auto":
-        edits = label_pairs(surroundings.features, params.max_pairs)
+        chosen = auto_pairs(inputs.get("labels"), surroundings.features, params.max_pairs)
     else:
-        edits = named_edits(surroundings.features, params.pairs)
-    result = _measured(params, edits, surroundings, context)
-    if edits:
+        chosen = PairChoice(named_edits(surroundings.features, params.pairs))
+    result = _measured(params, chosen.edits, surroundings, context)
+    if not chosen.reason:
         return result
-    context.note(NO_PAIRS)
-    return replace(result, meta={**result.meta, "reason": NO_PAIRS})
+    context.note(chosen.reason)
+    return replace(result, meta={**result.meta, "reason": chosen.reason})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

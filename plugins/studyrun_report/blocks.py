@@ -33,6 +33,8 @@ class Column:
     numeric: bool = False
     about: str = ""
     """What it means, where the title does not say it all."""
+    group: str = ""
+    """A head above this one and its neighbours of the same group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Table:
     part: str = ""
     """`20 of 199 rows`; empty where all are shown."""
     note: str = ""
+    folded: bool = False
+    """Whether a page shows it only when it is asked for."""
     type: Literal["table"] = "table"
 
 
@@ -125,6 +129,8 @@ class Feature:
     kind: str
     evidence: str
     """What the label rests on, in one sentence."""
+    controls: str
+    """How often the same procedure labels what stands against the feature, in one sentence."""
     problems: Table | None
     type: Literal["feature"] = "feature"
 

@@ -9,10 +9,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from studyrun_report.palette import GRID, INK, MUTED, SERIES, kind_colours
+from studyrun_report.palette import GRID, IN_TURN, INK, KINDS, MUTED, SERIES, kind_colours, ordered
 from studyrun_report.text import plain
 
-__all__ = ["effects_chart", "frequency_chart", "kinds_chart"]
+__all__ = ["controls_chart", "effects_chart", "frequency_chart", "kinds_chart", "stability_chart"]
 
 WIDTH, HEIGHT = 400, 250
 Spec = dict[str, Any]
@@ -58,8 +58,7 @@ def kinds_chart(distribution: pl.DataFrame) -> Spec:
         distribution: (ranks, kind, n, total, share).
     """
     ranges = distribution["ranks"].unique(maintain_order=True).to_list()
-    kinds = distribution["kind"].unique(maintain_order=True).to_list()
-    order = pl.DataFrame({"kind": kinds, "place": range(len(kinds))})
+    kinds = ordered(distribution["kind"])
     colour = alt.Color(
         "kind:N",
         title=None,
@@ -67,7 +66,7 @@ def kinds_chart(distribution: pl.DataFrame) -> Spec:
         legend=alt.Legend(orient="top", columns=3, symbolType="square"),
     )
     bars = (
-        alt.Chart(distribution.join(order, on="kind", how="left", maintain_order="left"))
+        alt.Chart(distribution.with_columns(place=pl.col("kind").replace_strict(_places(kinds))))
         .mark_bar(stroke="white", strokeWidth=1)
         .encode(
             alt.Y("ranks:N", sort=ranges, title=None),
@@ -97,6 +96,69 @@ def effects_chart(effects: pl.DataFrame, title: str) -> Spec:
     return _finished(control + points, height=max(60, 20 * len(order)))
 
 
+def controls_chart(controls: pl.DataFrame) -> Spec:
+    """The share of features that each classifier labels, with its interval, on each kind of data.
+
+    Args:
+        controls: (data, classifier, rate, ci_low, ci_high), in the order shown.
+    """
+    data = controls["data"].unique(maintain_order=True).to_list()
+    classifiers = controls["classifier"].unique(maintain_order=True).to_list()
+    base = alt.Chart(controls)
+    y = alt.Y("data:N", sort=data, title=None)
+    beside = alt.YOffset("classifier:N", sort=classifiers)
+    legend = alt.Legend(orient="top", columns=2) if len(classifiers) > 1 else None
+    colour = alt.Color("classifier:N", title=None, legend=legend, scale=_in_turn(classifiers))
+    shapes = alt.Scale(domain=classifiers)
+    shape = alt.Shape("classifier:N", title=None, legend=legend, scale=shapes)
+    axis = alt.Axis(format="~%", tickCount=5)
+    x = alt.X("ci_low:Q", title="Share of features labelled", axis=axis)
+    lines = base.mark_rule(strokeWidth=2).encode(y, x, alt.X2("ci_high"), colour, yOffset=beside)
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(
+        y, alt.X("rate:Q"), colour, shape, yOffset=beside
+    )
+    return _finished(lines + points, height=len(data) * (14 + 16 * len(classifiers)))
+
+
+def _in_turn(names: Sequence[str]) -> alt.Scale:
+    """A colour for each name, taken in turn."""
+    tones = [tone.light for tone in IN_TURN]
+    return alt.Scale(domain=list(names), range=[tones[i % len(tones)] for i in range(len(names))])
+
+
+def stability_chart(counts: pl.DataFrame, outcomes: Sequence[str]) -> Spec:
+    """How many labelled features have their best match at which cosine, by what the match is.
+
+    Args:
+        counts: (low, high, outcome, n): the bin's ends, one of `outcomes`, how many.
+        outcomes: in the order stacked; the first one is the finding.
+    """
+    colours = [SERIES, KINDS["general"].light, KINDS["insufficient"].light]
+    colour = alt.Color(
+        "outcome:N",
+        title=None,
+        scale=alt.Scale(domain=list(outcomes), range=colours[: len(outcomes)]),
+        legend=alt.Legend(orient="top", symbolType="square"),
+    )
+    bars = (
+        alt.Chart(counts.with_columns(place=pl.col("outcome").replace_strict(_places(outcomes))))
+        .mark_bar(stroke="white", strokeWidth=1)
+        .encode(
+            alt.X("low:Q", title="Cosine with the best match", bin="binned",
+                  scale=alt.Scale(domain=[min(0, *counts["low"]), 1], nice=False)),
+            alt.X2("high"),
+            alt.Y("n:Q", title="Matches", stack="zero", axis=alt.Axis(tickMinStep=1)),
+            colour,
+            alt.Order("place:Q"),
+        )
+    )  # fmt: skip
+    return _finished(bars, height=150)
+
+
+def _places(names: Sequence[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
+
+
 def _finished(chart: Any, height: int = HEIGHT) -> Spec:
     """The specification, its texts large enough for a phone."""
     sized = chart.properties(width=WIDTH, height=height)
@@ -104,12 +166,12 @@ def _finished(chart: Any, height: int = HEIGHT) -> Spec:
         aria=False,
         background="transparent",
         font="system-ui, sans-serif",
-        padding={"left": 12, "right": 8, "top": 4, "bottom": 4},
+        padding={"left": 16, "right": 8, "top": 4, "bottom": 4},
         axis=alt.AxisConfig(
             labelColor=INK, titleColor=INK, gridColor=GRID, domainColor=MUTED, tickColor=MUTED,
             labelFontSize=13, titleFontSize=13, titleFontWeight="normal", labelLimit=170,
         ),
-        legend=alt.LegendConfig(labelColor=INK, labelFontSize=13, labelLimit=160),
+        legend=alt.LegendConfig(labelColor=INK, labelFontSize=13, labelLimit=160, columnPadding=24),
         view=alt.ViewConfig(stroke=None),
     )  # fmt: skip
     spec: Spec = plain(styled.to_dict())

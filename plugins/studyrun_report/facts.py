@@ -8,7 +8,10 @@ from typing import Any
 
 from studyrun import __version__
 from studyrun_report.blocks import Facts, Term
+from studyrun_report.labels import NEEDED, labelled
 from studyrun_report.sections import (
+    agreement,
+    controls,
     distribution,
     effects,
     features,
@@ -17,6 +20,7 @@ from studyrun_report.sections import (
     provenance,
     quality,
     study,
+    swaps,
     verdicts,
 )
 from studyrun_report.source import Source
@@ -24,7 +28,8 @@ from studyrun_report.text import harmless
 
 __all__ = ["as_json", "facts"]
 
-SECTIONS = (verdicts, study, quality, distribution, features, effects, others, limits, provenance)
+SECTIONS = (verdicts, study, quality, distribution, features, controls, agreement, swaps, effects,
+            others, limits, provenance)  # fmt: skip
 """In the order of the page."""
 
 
@@ -47,10 +52,12 @@ def _summary(source: Source) -> Iterator[Term]:
     if judged:
         yield Term("Hypotheses", verdicts.count(judged))
     for stored in source.of_type("labels"):
-        if stored.has(*features.NEEDED) and stored.table is not None:
-            labelled = features.labelled(stored.table).height
-            name = source.named(stored, "Labelled features")
-            yield Term(harmless(name), f"{labelled} of {stored.table.height}")
+        if stored.has(*NEEDED) and stored.table is not None:
+            many = f"{labelled(stored.table).height} of {stored.table.height}"
+            yield Term(harmless(source.named(stored, "Labelled features")), many)
+        permuted = controls.under_permutation(stored)
+        if permuted:
+            yield Term(harmless(source.named(stored, "The same with labels permuted")), permuted)
     explained = quality.explained_variance(source)
     if explained:
         yield Term("Explained variance", harmless(explained))

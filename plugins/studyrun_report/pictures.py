@@ -8,10 +8,11 @@ from typing import Any
 
 import vl_convert
 
-from studyrun_report.palette import VARIABLES
+from studyrun_report.palette import variables
 
 __all__ = ["for_page", "svg", "texts"]
 
+VARIABLES = variables()
 COLOUR = re.compile(r'(fill|stroke)="(' + "|".join(map(re.escape, VARIABLES)) + r')"')
 
 

@@ -41,6 +41,12 @@ class Stored:
         """The table of that name, if there is one."""
         return self.artifact.read_table(name) if name in self.artifact.table_names else None
 
+    def having(self, name: str, *columns: str) -> pl.DataFrame | None:
+        """The table of that name, if it is there with these columns and holds any row."""
+        found = self.other(name)
+        fits = found is not None and set(columns) <= set(found.columns) and found.height > 0
+        return found if fits else None
+
     def has(self, *columns: str, table: str = "table") -> bool:
         """Whether the table is there with these columns, or with any others if none is named."""
         found = self.other(table)

@@ -10,6 +10,7 @@ import polars as pl
 
 from studyrun_report.blocks import Cell, Column, Table
 from studyrun_report.text import (
+    average,
     counted,
     exact,
     harmless,
@@ -29,6 +30,7 @@ WRITERS: Mapping[str, Callable[[Any], str]] = {
     "share": share,
     "probability": probability,
     "count": counted,
+    "average": average,
     "exact": exact,
 }
 
@@ -48,16 +50,30 @@ class Spec:
     """Shown below the value: `227 of 245`, from the columns named here, `n_with/n`."""
     link: str = ""
     """Makes the cell a link; stands before the value in the id that it leads to."""
+    beneath: tuple[str, str, str] | tuple[()] = ()
+    """Another column shown below the value, its form, and the words for it: `cosine {}`."""
+    group: str = ""
+    """A head above this one and its neighbours of the same group."""
 
 
 def table_of(
-    frame: pl.DataFrame, specs: Iterable[Spec], *, id: str, caption: str, note: str = ""
+    frame: pl.DataFrame,
+    specs: Iterable[Spec],
+    *,
+    id: str,
+    caption: str,
+    note: str = "",
+    folded: bool = False,
 ) -> Table:
     """All rows of the frame, with those columns of `specs` that it has and that hold anything."""
     used = [spec for spec in specs if spec.name in frame.columns and not _empty(frame[spec.name])]
     rows = [tuple(_cell(spec, row) for spec in used) for row in frame.iter_rows(named=True)]
-    columns = tuple(Column(harmless(s.name), s.title, s.form != "text", s.about) for s in used)
-    return Table(id, caption, columns, tuple(rows), frame.height, note=note)
+    columns = tuple(_column(spec) for spec in used)
+    return Table(id, caption, columns, tuple(rows), frame.height, note=note, folded=folded)
+
+
+def _column(spec: Spec) -> Column:
+    return Column(harmless(spec.name), spec.title, spec.form != "text", spec.about, spec.group)
 
 
 def _cell(spec: Spec, row: Mapping[str, Any]) -> Cell:
@@ -69,6 +85,10 @@ def _cell(spec: Spec, row: Mapping[str, Any]) -> Cell:
 def _detail(spec: Spec, row: Mapping[str, Any]) -> str:
     if row[spec.name] is None:
         return ""
+    if spec.beneath:
+        name, form, words = spec.beneath
+        other = row.get(name)
+        return "" if other is None else words.format(_shown(other, form))
     low, high = (row.get(name) for name in spec.ends or ("", ""))
     if low is not None and high is not None:
         return interval(low, high, WRITERS[spec.form])
@@ -86,6 +106,8 @@ def _shown(value: Any, form: str) -> str:
         return number(None)
     if form in WRITERS:
         return WRITERS[form](value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return number(value) if isinstance(value, float) else harmless(str(value))
 
 

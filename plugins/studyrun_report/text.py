@@ -8,6 +8,8 @@ from typing import Any
 
 __all__ = [
     "NOTHING",
+    "NO_BREAK",
+    "average",
     "counted",
     "exact",
     "harmless",
@@ -16,6 +18,7 @@ __all__ = [
     "plain",
     "probability",
     "share",
+    "share_within",
 ]
 
 NOTHING = "\N{EN DASH}"
@@ -24,6 +27,7 @@ UNDEFINED = "undefined"
 LONGEST = 400
 """Characters of a string that are shown."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
+PERCENT = f"{NO_BREAK}%"
 INVISIBLE = frozenset(
     "\N{ARABIC LETTER MARK}\N{ZERO WIDTH SPACE}\N{LEFT-TO-RIGHT MARK}\N{RIGHT-TO-LEFT MARK}"
     "\N{LEFT-TO-RIGHT EMBEDDING}\N{RIGHT-TO-LEFT EMBEDDING}\N{POP DIRECTIONAL FORMATTING}"
@@ -56,17 +60,24 @@ def _visible(character: str) -> str:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, more for whole parts: 1495, 0.873, 3.6e-05."""
+    """Three significant digits, more for whole parts: 1495, 0.873, 3.6e-05, 4.5e+08."""
     if value is None:
         return NOTHING
     if not math.isfinite(value):
         return UNDEFINED
     size = abs(value)
-    if size >= 1000 or value == 0:
+    if 1000 <= size < 1e6 or value == 0:
         return f"{value:.0f}"
-    if size < 0.001:
+    if size < 0.001 or size >= 1e6:
         return f"{value:.1e}"
     return f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+
+
+def average(value: float | None) -> str:
+    """A mean of counts, in about three digits, none without need: 443, 36.5, 0.2."""
+    if value is None or not math.isfinite(value):
+        return number(value)
+    return exact(round(value, sum(abs(value) < limit for limit in (10, 100))))
 
 
 def exact(value: float | None) -> str:
@@ -83,7 +94,12 @@ def share(value: float | None) -> str:
         written = f"{percent:.2f}" if abs(percent) >= 0.1 else f"{percent:.1g}"
     else:
         written = f"{percent:.0f}" if percent in (0, 100) else f"{percent:.1f}"
-    return f"{written}{NO_BREAK}%"
+    return f"{written}{PERCENT}"
+
+
+def share_within(value: float | None, low: float | None, high: float | None) -> str:
+    """A share with its interval, the sign written once: 7.0 %, 5.1 to 9.6."""
+    return f"{share(value)}, {interval(low, high, lambda end: share(end).removesuffix(PERCENT))}"
 
 
 def probability(value: float | None) -> str:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from studyrun_report.blocks import Cell, Facts
+from studyrun_report.blocks import Cell, Column, Facts
+from studyrun_report.palette import style as colours
 from studyrun_report.pictures import for_page
 
 __all__ = ["html", "markdown"]
@@ -35,6 +37,7 @@ def html(facts: Facts, pictures: Mapping[str, str]) -> str:
     return page.render(
         facts=facts,
         pictures=inline,
+        colours=Markup(colours()),
         style=Markup(style),
         script=Markup(script),
         script_digest=_digest(script),
@@ -55,7 +58,7 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"sortable": _sortable, "md": _escaped, "code": _code}
+    environment.filters |= {"sortable": _sortable, "groups": _groups, "md": _escaped, "code": _code}
     return environment
 
 
@@ -79,6 +82,11 @@ def _sortable(cell: Cell) -> Any:
     if isinstance(value, list):
         value = value[0] if value else None
     return "" if value is None else value
+
+
+def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """(head, how many columns stand below it); the head is empty where there is none."""
+    return [(head, len(list(own))) for head, own in groupby(columns, lambda each: each.group)]
 
 
 def _escaped(text: str) -> str:

@@ -60,6 +60,8 @@ class SaeTrain:
     """Dead features used per row in that loss; 2 k if left out."""
     dead_after: PositiveInt = 1
     """Epochs without being active after which training treats a feature as dead."""
+    seed: NonNegativeInt | None = None
+    """Decides the first weights and the order of the rows; the study's seed if not given."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ def run(params: SaeTrain, inputs: Inputs, context: Context) -> Result:
     def track(batches: Iterator[Tensor], total: int) -> Iterable[Tensor]:
         return context.track(batches, total=total, label="training the SAE", unit="steps")
 
-    trained = train(x[train_rows], params, context.generator("sae-train"), track)
+    generator = context.generator("sae-train", params.seed)
+    trained = train(x[train_rows], params, generator, track)
     sae = replace(trained.sae, layer=layer, position=position)
     tensors = sae.weights | fingerprint(sae, x)
     return Result(

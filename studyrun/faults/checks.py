@@ -7,15 +7,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studyrun import params
 from studyrun.errors import PluginError, StudyError
 from studyrun.faults.findings import Finding
 from studyrun.faults.references import references
+from studyrun.wiring import Models
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from studyrun.contracts import Bound, CheckScope, Component, Fault, Kind, ModelFacts
+    from studyrun.contracts import Bound, CheckScope, Component, Fault, Kind
     from studyrun.reading.document import KeyPath
     from studyrun.registry import Registry
 
@@ -32,25 +34,31 @@ class Usage:
     path: KeyPath
     kind: Kind
     ref: Any
-    """A name, or `{use, with}`."""
+    """A reference in any of its forms; the mapping, with `needs` too, for a section of a study."""
     component: Component | None
     """None where there is none of that name."""
 
     @property
     def given(self) -> dict[str, Any]:
         """The parameters that the study gives."""
-        given = self.ref.get("with") if isinstance(self.ref, dict) else None
+        given = params.split_ref(self.ref)[1] if isinstance(self.ref, dict) else None
         return given if isinstance(given, dict) else {}
 
     @property
     def inside(self) -> KeyPath:
         """Where the parameters stand, or where they would."""
-        return (*self.path, "with") if isinstance(self.ref, dict) else self.path
+        return self._path_of("with")
 
     @property
     def name_path(self) -> KeyPath:
         """Where the component is named."""
-        return (*self.path, "use") if isinstance(self.ref, dict) else self.path
+        return self._path_of("use")
+
+    def _path_of(self, key: str) -> KeyPath:
+        """Where that key of `{use, with}` stands, which in `{name: parameters}` are one place."""
+        if not isinstance(self.ref, dict):
+            return self.path
+        return (*self.path, params.short_name(self.ref) or key)
 
 
 class Checks:
@@ -60,7 +68,7 @@ class Checks:
         self._registry, self._folder = registry, folder
         self._bound: dict[str, Bound | StudyError] = {}
         self._named: dict[str, list[tuple[KeyPath, Kind, Any]]] = {}
-        self._facts: dict[int, ModelFacts | StudyError] = {}
+        self.models = Models(registry)
 
     def examine(
         self, usage: Usage, scope: CheckScope, unsound: Collection[KeyPath]
@@ -82,15 +90,6 @@ class Checks:
             found += self.examine(each, scope, unsound)[1]
         return bound, found
 
-    def facts(self, model: Bound) -> ModelFacts | StudyError:
-        """What is known of a model; asked once, because it reads the weights."""
-        if id(model) not in self._facts:
-            try:
-                self._facts[id(model)] = self._registry.facts(model)
-            except StudyError as error:
-                self._facts[id(model)] = error
-        return self._facts[id(model)]
-
     def _inner(self, usage: Usage, component: Component) -> list[Usage]:
         """The components that the parameters name."""
         key = json.dumps([usage.kind, component.name, usage.given])
@@ -98,8 +97,7 @@ class Checks:
             self._named[key] = list(references(component.params, usage.given))
         found = []
         for path, kind, ref in self._named[key]:
-            name = ref if isinstance(ref, str) else ref.get("use")
-            known = self._registry.find(kind, name) if isinstance(name, str) else None
+            known = self._registry.find(kind, params.split_ref(ref)[0])
             found.append(Usage((*usage.inside, *path), kind, ref, known))
         return found
 
@@ -152,4 +150,4 @@ def _refused(error: StudyError, usage: Usage) -> Finding:
 
 def _placed(fault: Fault, usage: Usage) -> Finding:
     path = (*usage.inside, *fault.path)
-    return Finding(path, fault.message, "component", allowed=fault.allowed)
+    return Finding(path, fault.message, "component", allowed=fault.allowed, within=fault.within)

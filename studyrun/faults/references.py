@@ -21,7 +21,7 @@ Schema = dict[str, Any]
 def references(
     cls: type, values: Mapping[str, Any]
 ) -> Iterator[tuple[KeyPath, Kind, str | dict[str, Any]]]:
-    """(path, kind, name or `{use, with}`) of every component named in values of class `cls`."""
+    """(path, kind, reference in any form) of every component named in values of class `cls`."""
     own, parts = params.schema(cls)
     seen: set[KeyPath] = set()
     for path, kind, value in _walk(own, parts, values, ()):

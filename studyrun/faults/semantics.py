@@ -13,13 +13,14 @@ from studyrun.reading import sql
 from studyrun.reading.keywords import RESERVED_STEPS
 from studyrun.reading.links import Link, Slot, link
 from studyrun.study import Hypothesis
-from studyrun.wiring import DATA, place_verdicts, tables_named
+from studyrun.variants import with_variants
+from studyrun.wiring import DATA, nodes_of, place_verdicts, tables_named
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from studyrun.contracts import Bound
+    from studyrun.contracts import Bound, ModelFacts
     from studyrun.reading.document import KeyPath
     from studyrun.registry import Registry
 
@@ -32,7 +33,7 @@ class Semantics:
     """The semantic findings of documents that share a registry and a folder."""
 
     def __init__(self, registry: Registry, folder: Path) -> None:
-        self._registry = registry
+        self._registry, self._folder = registry, folder
         self._checks = Checks(registry, folder)
 
     def findings(self, document: Any, unsound: Collection[KeyPath]) -> list[Finding]:
@@ -75,17 +76,16 @@ class Semantics:
         wrong: dict[KeyPath, list[KeyPath]] = {}
         for path in unsound:
             wrong.setdefault(path[: 2 if path[:1] == ("steps",) else 1], []).append(path)
-        facts = None
+        model, facts = None, None
         if MODEL in usages:
             model, found = self._checks.examine(
                 usages[MODEL], CheckScope(), wrong.get((MODEL,), ())
             )
             yield from found
-            known = self._checks.facts(model) if model else None
-            if isinstance(known, StudyError):
-                yield Finding((MODEL, "with"), str(known), "model")
-            else:
-                facts = known
+            try:
+                facts = self._checks.models.facts(model) if model else None
+            except StudyError as error:
+                yield Finding((MODEL, "with"), str(error), "model")
         bound: dict[str, Bound] = {}
         for each in links:
             usage = usages[each.slot.name]
@@ -94,6 +94,22 @@ class Semantics:
             one, found = self._checks.examine(usage, scope, wrong.get(usage.path, ()))
             bound |= {each.slot.name: one} if one else {}
             yield from found
+        if (MODEL in usages) == (facts is not None):
+            yield from self._unfit_variants(links, bound, model, facts)
+
+    def _unfit_variants(
+        self,
+        links: Sequence[Link],
+        bound: Mapping[str, Bound],
+        model: Bound | None,
+        facts: ModelFacts | None,
+    ) -> list[Finding]:
+        """What steps cannot be compared with, said of those above which there is no fault."""
+        if not any(each.component.variants for each in bound.values()):
+            return []
+        sound = [each for each in links if {each.slot.name, *each.ancestors} <= bound.keys()]
+        nodes = nodes_of(sound, bound, model, facts)
+        return with_variants(nodes, self._registry, self._folder, self._checks.models.facts)[1]
 
 
 def _slot(name: str, usage: Usage) -> Slot:

@@ -42,6 +42,7 @@ FORMS = {
 }
 """Patterns in words."""
 YAML_1_1 = ("yes", "no", "on", "off", "y", "n")
+LONG_FORM = ("use", "with")
 NUMBER = re.compile(r"[-+]?[0-9.]+([eE][-+]?[0-9]+)?")
 
 
@@ -54,6 +55,7 @@ class Wording:
             "additionalProperties": self._unknown_keys,
             "anyOf": self._none_fits,
             "enum": self._enum,
+            "maxProperties": self._too_many_keys,
             "not": self._reserved,
             "pattern": self._pattern,
             "required": self._missing_keys,
@@ -64,7 +66,8 @@ class Wording:
         """One finding per mistake, in no order."""
         found = [finding for each in wrong for finding in self._said(each)]
         wrong_type = {each.path: each for each in reversed(found) if each.code == "type"}
-        meant = {(each.path, each.suggestion) for each in found if each.code == "unknown-key"}
+        unknown = [each for each in found if each.code == "unknown-key"]
+        meant = {(each.path, each.suggestion.split(":")[0]) for each in unknown}
         return [
             each
             for each in dict.fromkeys(found)
@@ -119,7 +122,7 @@ class Wording:
         required = self._required(kind, name)
         if required:
             given = ", ".join(f"{parameter}: ..." for parameter in required)
-            message = f"{name!r} needs parameters; write {{use: {name}, with: {{{given}}}}}"
+            message = f"{name!r} needs parameters; write {{{name}: {{{given}}}}}"
             return _finding(wrong, message, "missing-parameters")
         fault = self._registry.fault(kind, name)
         if fault is not None:
@@ -136,20 +139,42 @@ class Wording:
     def _unknown_keys(self, wrong: Mismatch) -> Iterator[Finding]:
         known = tuple(wrong.schema.get("properties", {}))
         for key in wrong.value:
-            if key in known:
-                continue
-            message, near = f"unknown key {cut(key)!r}", _near(key, known)
-            if self._is_parameter(wrong, key):
-                message, near = f"{message}; it is a parameter: write it under 'with'", ""
-            elif near in wrong.value:
-                near = ""
-            finding = _finding(replace(wrong, key=key), message, "unknown-key")
-            yield replace(finding, allowed=known, suggestion=near)
+            if key not in known:
+                yield self._unknown_key(replace(wrong, key=key), known)
 
-    def _is_parameter(self, wrong: Mismatch, key: str) -> bool:
-        kind, use = wrong.schema.get(KIND_MARK), wrong.value.get("use")
-        component = self._registry.find(kind, use) if kind and isinstance(use, str) else None
-        return component is not None and key in {each.name for each in fields(component.params)}
+    def _unknown_key(self, wrong: Mismatch, known: tuple[str, ...]) -> Finding:
+        key, kind = str(wrong.key), wrong.schema.get(KIND_MARK)
+        short = kind is not None and "use" not in known
+        near = _near(key, (*LONG_FORM, *known) if short else known)
+        message, owner = f"unknown key {cut(key)!r}", self._owner(wrong, kind, short)
+        if owner:
+            message, near = f"{message}; it is a parameter: write it under {owner!r}", ""
+        elif short and near not in LONG_FORM:
+            return self._component(replace(wrong, value=key, limit=known), kind)
+        elif kind is not None and self._registry.find(kind, key):
+            near = f"use: {key}"
+        elif near in wrong.value:
+            near = ""
+        finding = _finding(wrong, message, "unknown-key")
+        return replace(finding, allowed=known, suggestion=near)
+
+    def _owner(self, wrong: Mismatch, kind: Any, short: bool) -> str:
+        """The key under which the unknown one would be a parameter, if there is such a key."""
+        named = {key: key for key in wrong.value} if short else {"with": wrong.value.get("use")}
+        for key, name in named.items():
+            known = kind is not None and isinstance(name, str)
+            component = self._registry.find(kind, name) if known else None
+            if component and wrong.key in {each.name for each in fields(component.params)}:
+                return key
+        return ""
+
+    def _too_many_keys(self, wrong: Mismatch) -> Iterable[Finding]:
+        kind = wrong.schema.get(KIND_MARK)
+        if kind is None:
+            return self._limit(wrong)
+        named = [key for key in wrong.value if self._registry.find(kind, key)]
+        message = f"{_listed(named)} are {len(named)} {kind}s; a mapping names one"
+        return [_finding(wrong, message, "range")] if len(named) > 1 else []
 
     def _missing_keys(self, wrong: Mismatch) -> Iterator[Finding]:
         kind, use = wrong.schema.get(KIND_MARK), wrong.value.get("use")
@@ -195,6 +220,10 @@ class Wording:
 def _finding(wrong: Mismatch, message: str, code: str, *, allowed: tuple[str, ...] = ()) -> Finding:
     near = _near(wrong.value, allowed)
     return Finding(wrong.path, message, code, wrong.key, allowed, near)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(map(repr, names[:-1])), repr(names[-1])])
 
 
 def _near(value: Any, allowed: tuple[str, ...]) -> str:

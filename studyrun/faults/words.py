@@ -71,7 +71,7 @@ def _typed(schema: dict[str, Any]) -> str:
 
 
 def _named(kind: str) -> str:
-    return f"the name of {article(kind)}, or {{use, with}}"
+    return f"the name of {article(kind)}, or {{name: {{...}}}}"
 
 
 def article(noun: str) -> str:

@@ -99,7 +99,7 @@ def _objects(hint: Any, node: Schema, parts: dict[str, Schema]) -> Iterator[tupl
 
 def _type(node: Schema, parts: dict[str, Schema]) -> str:
     if COMPONENT_MARK in node:
-        return f"{node[COMPONENT_MARK]} (a name, or {{use, with}})"
+        return f"{node[COMPONENT_MARK]} (a name, or {{name: {{...}}}})"
     if PATH_MARK in node:
         return "path"
     if "enum" in node:
@@ -173,8 +173,9 @@ def _placed(registry: Registry, component: Component, used: dict[str, Any]) -> A
 
 def _referring(node: Schema, kind: str, used: dict[str, Any]) -> Any:
     """A value of the parameter that refers to the component, or None if it never could."""
+    ref = {used["use"]: used["with"]} if "with" in used else used["use"]
     if node.get(COMPONENT_MARK) == kind:
-        return used if "with" in used else used["use"]
+        return ref
     if (node.get("items") or {}).get(COMPONENT_MARK) == kind:
-        return [used if "with" in used else used["use"]]
+        return [ref]
     return None

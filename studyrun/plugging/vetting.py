@@ -7,9 +7,10 @@ import re
 from typing import Any, get_args
 
 from studyrun import params
-from studyrun.contracts import Component, Kind, Law
+from studyrun.contracts import Component, Kind, Law, Variant
+from studyrun.keys import canonical_json
 
-__all__ = ["faults_of"]
+__all__ = ["faults_of", "variant_faults"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -22,6 +23,32 @@ def faults_of(record: Any) -> list[str]:
     if not isinstance(record, Component):
         return [f"announced {type(record).__name__}, not a Component record"]
     return [*_identity(record), *_references(record), *_wiring(record), *_params(record.params)]
+
+
+def variant_faults(found: tuple[Any, ...]) -> list[str]:
+    """Every way in which what a step wants to be compared with are not usable variants."""
+    faults, names = [], set[str]()
+    for each in found:
+        if not isinstance(each, Variant):
+            faults.append(f"found {type(each).__name__}, not a Variant record")
+        elif not _matches(NAME, each.name):
+            faults.append(f"name {each.name!r} is not lower-case words joined by '-'")
+        elif each.name in names:
+            faults.append(f"two of them are called {each.name!r}")
+        elif not _replaces(each):
+            faults.append(f"{each.name!r} replaces what is no mapping of JSON values")
+        else:
+            names.add(each.name)
+    return faults
+
+
+def _replaces(variant: Variant) -> bool:
+    try:
+        canonical_json([variant.model, variant.steps])
+    except (TypeError, ValueError):
+        return False
+    replaced = (variant.model, variant.steps, *dict(variant.steps).values())
+    return all(isinstance(each, dict) for each in replaced)
 
 
 def _identity(record: Component) -> list[str]:
@@ -41,10 +68,12 @@ def _references(record: Component) -> list[str]:
     faults = []
     if not _matches(TARGET, record.target):
         faults.append(f"target {record.target!r} is not 'package.module:name'")
-    for role in ("check", "digest", "facts"):
+    for role in ("check", "digest", "facts", "variants"):
         value = getattr(record, role)
         if value != "" and not _matches(TARGET, value):
             faults.append(f"{role} {value!r} is not 'package.module:name'")
+    if record.variants and record.kind != "step":
+        faults.append(f"variants, which a {record.kind} cannot ask for; only a step can")
     if record.kind == "model" and not record.facts:
         faults.append("a model needs facts='package.module:function'")
     return faults

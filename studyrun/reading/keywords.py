@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["KIND_MARK", "NEEDS", "RESERVED_STEPS", "sections", "study"]
+__all__ = ["KIND_MARK", "NEEDS", "RESERVED_STEPS", "VARIANT", "sections", "study"]
 
 Schema = dict[str, Any]
 
@@ -17,6 +17,8 @@ RESERVED_FOLDERS = ("store", r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 """The store lies beside the studies; the others are devices on Windows. In any case of letters."""
 NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 """Good as a folder, a file and a table on every system."""
+VARIANT = "@"
+"""Between the names of a step and of its variant, `sae@seed-1`; never in a study's own name."""
 LARGEST_SEED = 2**32 - 1
 """What every random generator in use accepts."""
 

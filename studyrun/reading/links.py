@@ -116,11 +116,11 @@ class _Linker:
         needs = [name for name in slot.needs or () if name in self.links]
         near = self.with_ancestors(needs) | {"data"}
         earlier = [name for name in self.links if slot.needs is None or name in near]
-        inputs = {}
-        for wanted in slot.takes:
-            maker = "" if wanted in NOT_TYPES else self.maker(slot, wanted, earlier)
+        inputs: dict[str, str] = {}
+        for taken in self.in_sure_order(slot, earlier):
+            maker = self.maker(slot, taken, earlier, inputs)
             if maker:
-                inputs[wanted.removesuffix("?")] = maker
+                inputs[taken.removesuffix("?")] = maker
         everything = frozenset(self.links) if "*" in slot.takes else frozenset()
         above = everything or self.with_ancestors([*inputs.values(), *needs])
         self.links[slot.name] = Link(slot, inputs, above)
@@ -128,12 +128,30 @@ class _Linker:
     def with_ancestors(self, names: Sequence[str]) -> frozenset[str]:
         return frozenset(names).union(*(self.links[name].ancestors for name in names))
 
-    def maker(self, slot: Slot, wanted: str, earlier: list[str]) -> str:
-        """The slot among `earlier` that a type is taken from; empty, with a fault if needed."""
-        wanted, optional = wanted.removesuffix("?"), wanted.endswith("?")
+    def in_sure_order(self, slot: Slot, earlier: list[str]) -> list[str]:
+        """The types that a slot takes, those first that leave no choice."""
+        taken = [wanted for wanted in slot.takes if wanted not in NOT_TYPES]
+        return sorted(taken, key=lambda wanted: len(self.makers(wanted, earlier)) > 1)
+
+    def makers(self, wanted: str, earlier: Sequence[str]) -> list[str]:
+        """Who makes a type; only the nearest where each builds on the one before."""
+        wanted = wanted.removesuffix("?")
         makers = [name for name in earlier if self.links[name].slot.makes == wanted]
-        if makers and all(a in self.links[b].ancestors for a, b in pairwise(makers)):
-            return makers[-1]
+        chain = all(a in self.links[b].ancestors for a, b in pairwise(makers))
+        return makers[-1:] if chain else makers
+
+    def maker(self, slot: Slot, wanted: str, earlier: list[str], inputs: Mapping[str, str]) -> str:
+        """The slot among `earlier` that a type is taken from; empty, with a fault if needed.
+
+        Where several could be, it is the one that what was taken already builds on.
+        """
+        makers = self.makers(wanted, earlier)
+        if len(makers) > 1:
+            above = self.with_ancestors([*inputs.values()])
+            makers = self.makers(wanted, [name for name in earlier if name in above]) or makers
+        wanted, optional = wanted.removesuffix("?"), wanted.endswith("?")
+        if len(makers) == 1:
+            return makers[0]
         path = ("steps", slot.name, "use")
         if makers:
             self.faults.append(Finding(path, _ambiguous(wanted, makers), "wiring"))

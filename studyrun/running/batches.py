@@ -11,7 +11,7 @@ from studyrun.errors import StudyError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["DEFAULT_BATCH", "in_batches", "is_out_of_memory"]
+__all__ = ["DEFAULT_BATCH", "free", "in_batches", "is_out_of_memory"]
 
 DEFAULT_BATCH = 64
 """Rows at once where the study does not say."""
@@ -65,7 +65,7 @@ def _fits(work: Callable[[Sequence[int]], None], piece: Sequence[int]) -> bool:
             raise
     else:
         return True
-    _free()  # after the except block: the traceback held what the piece had allocated
+    free()  # after the except block: the traceback held what the piece had allocated
     return False
 
 
@@ -80,7 +80,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in text for words in CPU_ALLOCATOR)
 
 
-def _free() -> None:
+def free() -> None:
+    """Give back the memory that nothing refers to any more, the GPU's among it."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

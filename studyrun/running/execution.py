@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from studyrun.artifacts import Artifact
@@ -56,14 +57,20 @@ def inputs_of(
         store: holds the artifacts.
     """
 
+    @cache
     def artifact(name: str) -> Artifact:
         manifest = store.manifest(keys[name])
         return store.open(keys[name], view_of(registry, manifest.type))
 
+    def artifacts(names: Mapping[str, str]) -> dict[str, Artifact]:
+        return {key: artifact(name) for key, name in names.items()}
+
+    node = step.node
     return Inputs(
-        {type_name: artifact(name) for type_name, name in step.node.inputs.items()},
-        {name: artifact(name) for name in step.node.earlier},
-        record if step.node.uses_study else {},
+        by_type=artifacts(node.inputs),
+        by_step=artifacts(node.earlier),
+        study=record if node.uses_study else {},
+        variants={name: artifacts(given) for name, given in node.variants.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""What a run folder shows of its artifacts: `tables/`, and the report at the top."""
+"""What a run folder shows of its artifacts: `tables/`, `variants/`, and the report at the top."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from studyrun.artifacts import TENSORS
 from studyrun.errors import StudyError
+from studyrun.reading.keywords import VARIANT
 from studyrun.running.tables import public_name
 from studyrun.storing.files import copy_file, link_file, writing
 
@@ -18,6 +19,7 @@ __all__ = ["Exports"]
 
 REPORT = "report"
 """The artifact type whose files are shown at the top of the folder."""
+VARIANTS = "variants"
 
 
 class Exports:
@@ -26,22 +28,25 @@ class Exports:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._owners: dict[str, str] = {}
-        self._reports: list[str] = []
+        self._report = ""
+        """The step whose report is at the top."""
 
     def show(self, step: str, artifact: Artifact) -> None:
         """Put the step's tables into `tables/`, and a report's files at the top.
 
         Tables are second names of the stored files where the file system allows it; a report is
-        copied, because people edit reports. A second report goes into a folder of its own.
+        copied, because people edit reports. A second report goes into a folder of its own, and
+        everything of a step in a variant into `variants/`.
 
         Raises:
             ArtifactDamaged: a stored file is not as it was written.
             StudyError: two steps' tables have one name, or the folder cannot be written.
         """
         files = {name: artifact.file(f"{name}.parquet") for name in artifact.table_names}
+        tables = self.folder / (VARIANTS if VARIANT in step else "tables")
         with writing(self.folder):
             for name, file in files.items():
-                target = self.folder / "tables" / f"{self._claim(step, name)}.parquet"
+                target = tables / f"{self._claim(step, name)}.parquet"
                 target.unlink(missing_ok=True)
                 link_file(file, target)
             if artifact.manifest.type == REPORT:
@@ -58,9 +63,11 @@ class Exports:
         return name
 
     def _show_report(self, step: str, artifact: Artifact) -> None:
-        if step not in self._reports:
-            self._reports.append(step)
-        top = self.folder if self._reports[0] == step else self.folder / step
+        top = self.folder / step
+        if VARIANT in step:
+            top = self.folder / VARIANTS / step
+        elif self._report in ("", step):
+            self._report, top = step, self.folder
         for name in artifact.manifest.files:
             if name != TENSORS and not name.endswith(".parquet"):
                 copy_file(artifact.file(name), top / name)

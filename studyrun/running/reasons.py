@@ -85,16 +85,23 @@ def _study(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
 
 def _inputs(old: Recipe, new: Recipe, reads: Mapping[str, str]) -> Iterator[str]:
     before, after = _keys_of(old), _keys_of(new)
+    yield from _compared("input", before, after, reads)
+    yield from _compared("variant", old.get("variants", {}), new.get("variants", {}), {})
+    if list(before) != list(after) and sorted(before) == sorted(after):
+        yield "the order of its inputs changed"
+
+
+def _compared(
+    what: str, before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[str, str]
+) -> Iterator[str]:
     for name in dict.fromkeys([*after, *before]):
-        said = f"input {reads.get(name, name)}"
+        said = f"{what} {names.get(name, name)}"
         if name not in before:
             yield f"{said} added"
         elif name not in after:
             yield f"{said} removed"
         elif before[name] != after[name]:
             yield f"{said} changed"
-    if list(before) != list(after) and sorted(before) == sorted(after):
-        yield "the order of its inputs changed"
 
 
 def _keys_of(recipe: Recipe) -> dict[str, str]:

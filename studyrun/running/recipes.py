@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from studyrun.contracts import Bound, Component
+    from studyrun.nodes import Node
     from studyrun.registry import Registry
-    from studyrun.wiring import Node, Wiring
+    from studyrun.wiring import Wiring
 
 __all__ = ["recipe_of", "sources_of", "study_record"]
 
@@ -48,11 +49,13 @@ def recipe_of(
     if outside is not None:
         recipe["outside"] = outside
     if node.inputs:
-        recipe["inputs"] = {type_name: keys[name] for type_name, name in node.inputs.items()}
+        recipe["inputs"] = _keys(node.inputs, keys)
+    if node.variants:
+        recipe["variants"] = {name: _keys(given, keys) for name, given in node.variants.items()}
     if node.earlier:
-        recipe["earlier"] = [[name, keys[name]] for name in node.earlier]
-    if node.uses_model and wiring.model is not None:
-        recipe["model"] = _model(wiring, wiring.model, registry)
+        recipe["earlier"] = [[name, keys[made]] for name, made in node.earlier.items()]
+    if node.model is not None:
+        recipe["model"] = _model(node, node.model, registry)
         recipe["dtype"] = wiring.study.runtime.dtype
     if node.uses_study:
         recipe["study"] = record
@@ -71,6 +74,8 @@ def study_record(wiring: Wiring, registry: Registry) -> dict[str, Any]:
     if wiring.model is not None:
         record["model"] = _resolved(wiring.model, registry)
     for node in wiring.nodes:
+        if node.name != node.step:
+            continue
         if node.name in record["steps"]:
             record["steps"][node.name] |= _resolved(node.bound, registry)
         elif node.bound.component.kind == "data":
@@ -78,12 +83,16 @@ def study_record(wiring: Wiring, registry: Registry) -> dict[str, Any]:
     return record
 
 
-def sources_of(node: Node, wiring: Wiring, registry: Registry) -> dict[str, str]:
+def sources_of(node: Node, registry: Registry) -> dict[str, str]:
     """`<kind> <component>` -> source digest, for all code that the step calls by name."""
     found = dict.fromkeys(_components(node.bound, registry))
-    if node.uses_model and wiring.model is not None:
-        found |= dict.fromkeys(_components(wiring.model, registry))
+    if node.model is not None:
+        found |= dict.fromkeys(_components(node.model, registry))
     return {f"{each.kind} {each.name}": registry.source_digest(each) for each in found}
+
+
+def _keys(given: Mapping[str, str], keys: Mapping[str, str]) -> dict[str, str]:
+    return {type_name: keys[name] for type_name, name in given.items()}
 
 
 def _resolved(bound: Bound, registry: Registry) -> dict[str, Any]:
@@ -95,9 +104,9 @@ def _resolved(bound: Bound, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _model(wiring: Wiring, bound: Bound, registry: Registry) -> dict[str, Any]:
+def _model(node: Node, bound: Bound, registry: Registry) -> dict[str, Any]:
     """What identifies a model: its component, parameters and the digest of its bytes."""
-    facts = wiring.facts or registry.facts(bound)
+    facts = node.facts or registry.facts(bound)
     return {**_resolved(bound, registry), "digest": facts.digest}
 
 

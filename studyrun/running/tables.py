@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from studyrun.artifacts import MAIN_TABLE
 from studyrun.errors import StudyError
+from studyrun.reading.keywords import VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,13 +24,15 @@ def public_name(step: str, table: str) -> str:
 
 
 def places(by_step: Mapping[str, Artifact]) -> dict[str, tuple[str, str]]:
-    """Where every table is: public name -> (step, table name).
+    """Where every table is: public name -> (step, table name); those of variants have none.
 
     Raises:
         StudyError: two tables have one name; it says which step to rename.
     """
     found: dict[str, tuple[str, str]] = {}
     for step, artifact in by_step.items():
+        if VARIANT in step:
+            continue
         for table in artifact.table_names:
             name = public_name(step, table)
             if name in found:

@@ -1,7 +1,8 @@
-"""The laws of interventions: each an equation that a `Trial` puts to one example.
+"""The laws of interventions and of classifiers: each a sentence that is put to one example.
 
-The first line of a law's docstring is the equation, as a failure prints it. I is the intervention,
-z the feature activations (rows, d_sae), S and T sets of features.
+The first line of a law's docstring is the sentence, as a failure prints it. I is the intervention,
+z the feature activations (rows, d_sae), S and T sets of features; C is the classifier, e what it is
+given.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from studyrun.trying.labelling import Labelling
     from studyrun.trying.trials import Trial
 
-__all__ = ["LAWS", "UNIVERSAL", "LawBroken"]
+__all__ = ["CLASSIFIER_LAWS", "LAWS", "UNIVERSAL", "UNIVERSAL_OF_CLASSIFIERS", "LawBroken"]
 
 
 class LawBroken(AssertionError):  # noqa: N818  # what pytest reports should read as a sentence
-    """A law does not hold; `law`, `intervention` and `example` say which, whose and where."""
+    """A law does not hold; `law`, `component` and `example` say which, whose and where."""
 
-    def __init__(self, law: str, intervention: str, equation: str, example: dict[str, Any]) -> None:
-        self.law, self.intervention, self.example = law, intervention, example
+    def __init__(self, law: str, component: str, sentence: str, example: dict[str, Any]) -> None:
+        self.law, self.component, self.example = law, component, example
         shown = "\n".join(f"    {name} = {value!r}" for name, value in example.items())
         super().__init__(
-            f"{intervention} breaks the law {law}: {equation}\n  smallest example found:\n{shown}"
+            f"{component} breaks the law {law}: {sentence}\n  smallest example found:\n{shown}"
         )
 
 
@@ -172,3 +174,75 @@ LAWS: dict[str, Callable[[Trial], None]] = UNIVERSAL | {
     "symmetric": symmetric,
 }
 """All laws by name; an intervention declares those beyond UNIVERSAL that it keeps."""
+
+
+# Classifiers
+
+
+def one_row_each(trial: Labelling) -> None:
+    """C(e) has one row for each feature of e, with a label, a kind and a verdict."""
+    found = trial.labels()
+    features = trial.evidence.features["feature"].sort()
+    trial.expect(found["feature"].equals(features), found=found["feature"], expected=features)
+    said = found.select("label", "kind", "verdict")
+    trial.expect(not sum(said.null_count().row(0)), found=said)
+
+
+def evidence_unchanged(trial: Labelling) -> None:
+    """C(e) leaves the tables of e as they were."""
+    before = {name: frame.clone() for name, frame in trial.tables().items()}
+    trial.labels()
+    for name, frame in trial.tables().items():
+        trial.equal(frame, before[name])
+
+
+def same_answer(trial: Labelling) -> None:
+    """C(e) = C(e): the same evidence gives the same labels and associations, to the last bit."""
+    one, again = trial.classified(), trial.classified()
+    trial.equal(one.labels, again.labels)
+    trial.equal(one.associations, again.associations)
+
+
+def order_of_pairs(trial: Labelling) -> None:
+    """C(e) does not depend on the order in which e lists activations and memberships."""
+    trial.equal(trial.labels(trial.shuffled()), trial.labels(), nearly=True)
+
+
+def feature_numbers(trial: Labelling) -> None:
+    """C(e with other numbers for the features) = C(e) with those numbers."""
+    numbers, other = trial.renumbered("feature")
+    expected = trial.labels().with_columns(feature=numbers).sort("feature")
+    trial.equal(trial.labels(other), expected, nearly=True)
+
+
+def problem_numbers(trial: Labelling) -> None:
+    """C(e with other numbers for the problems, in the same order) = C(e)."""
+    _, other = trial.renumbered("problem")
+    trial.equal(trial.labels(other), trial.labels(), nearly=True)
+
+
+def silence(trial: Labelling) -> None:
+    """C(e) gives no label to a feature that is never active."""
+    trial.unlabelled_below(1)
+
+
+def support(trial: Labelling) -> None:
+    """C(e) gives no label to a feature with fewer active problems than the parameter says."""
+    trial.unlabelled_below(getattr(trial.params, trial.law.parameter))
+
+
+UNIVERSAL_OF_CLASSIFIERS: dict[str, Callable[[Labelling], None]] = {
+    "one-row-each": one_row_each,
+    "evidence-unchanged": evidence_unchanged,
+    "same-answer": same_answer,
+    "order-of-pairs": order_of_pairs,
+    "feature-numbers": feature_numbers,
+    "problem-numbers": problem_numbers,
+    "silence": silence,
+}
+"""What binds every classifier."""
+
+CLASSIFIER_LAWS: dict[str, Callable[[Labelling], None]] = UNIVERSAL_OF_CLASSIFIERS | {
+    "support": support,
+}
+"""All laws of classifiers by name; one declares those beyond `UNIVERSAL_OF_CLASSIFIERS`."""

@@ -1,4 +1,4 @@
-"""Putting laws to examples: hypothesis draws them and finds the smallest that breaks one."""
+"""Putting laws of interventions to examples that hypothesis draws."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from studyrun.contracts import Law
 
-__all__ = ["Subject", "Trial", "attempt"]
+__all__ = ["Subject", "Trial", "trial"]
 
 TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
 
@@ -157,35 +156,8 @@ class Trial:
         return LawBroken(self.law.name, self.subject.name, equation, example | self.drawn | facts)
 
 
-def attempt(subject: Subject, law: Law, examples: int) -> None:
-    """Nothing, if the law holds on so many examples, the same ones each time.
-
-    Raises:
-        LawBroken: it does not; carries the smallest example that hypothesis found.
-    """
-
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
-        report_multiple_bugs=False,
-        print_blob=False,
-    )
-    @given(st.data())
-    def put(data: DataObject) -> None:
-        LAWS[law.name](_trial(subject, law, data))
-
-    try:
-        put()
-    except LawBroken as broken:
-        broken.__notes__ = []  # hypothesis's own account of the draws; the message has them
-        raise
-
-
-def _trial(subject: Subject, law: Law, data: DataObject) -> Trial:
+def trial(subject: Subject, law: Law, data: DataObject) -> Trial:
+    """An example for a law of an intervention."""
     rows = data.draw(st.integers(0, 3))
     d_sae = data.draw(st.integers(subject.arity, 5))
     dtype = data.draw(st.sampled_from([torch.float32, torch.float64]))

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studyrun_classify.distribution import KINDS, distribution
+from studyrun_classify.distribution import distribution
 from studyrun_classify.features import ranked, top_problems
+from studyrun_classify.kinds import KINDS
 from studyrun_classify.ranks import Ranks
 
 ACTIVE = pl.DataFrame(
@@ -57,3 +58,15 @@ def test_the_distribution_counts_kinds_in_ranges_and_lists_kinds_that_are_not_th
     assert rows["1-2", "value"]["n"] == 0
     assert rows["1-2", "value"]["ci_low"] == 0
     assert found.group_by("ranks").agg(pl.col("share").sum())["share"].to_list() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_ranks_do_not_depend_on_how_many_pairs_are_added_up_at_once(monkeypatch, at_once):
+    pairs = pl.DataFrame(
+        {"problem": [0, 0, 1, 2, 2], "feature": [1, 2, 1, 0, 1], "activation": [1, -2, 3, 4, -5.5]},
+        {"problem": pl.UInt32, "feature": pl.UInt32, "activation": pl.Float32},
+    )
+    whole = ranked(pairs, 4, 3)
+    monkeypatch.setattr("studyrun_classify.features.AT_ONCE", at_once)
+    assert ranked(pairs, 4, 3).equals(whole)
+    assert whole["mean_abs_activation"].to_list() == pytest.approx([9.5 / 3, 4 / 3, 2 / 3, 0])

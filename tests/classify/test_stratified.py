@@ -1,26 +1,19 @@
-from fractions import Fraction
-from itertools import product
-from math import comb, exp
+from math import exp
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from planted import World
-from scipy.special import gammaln
-from scipy.stats import hypergeom
+from hypothesis import strategies as st
 
 from strategies import counts_of_strata
-from studyrun_classify.incidence import incidence_of
 from studyrun_classify.intervals import log_odds
 from studyrun_classify.stratified import (
     Tables,
-    always_on,
     common_odds,
     expected_rate,
-    stratified_p,
-    tables,
-    undefined,
-    upper_tail,
+    lower_bound,
+    normal_p,
+    stratified_log_p,
 )
 
 
@@ -31,50 +24,42 @@ def table_of(strata) -> Tables:
     return Tables(active, both, having, total)
 
 
-def tail(strata) -> Fraction:
-    """P(sum >= observed), by going through every outcome of every stratum."""
-    observed = sum(both for _, both, _, _ in strata)
-    outcomes = [
-        [
-            (x, Fraction(comb(h, x) * comb(n - h, a - x), comb(n, a)))
-            for x in range(max(0, a + h - n), min(a, h) + 1)
-        ]
-        for a, _, n, h in strata
-    ]
-    total = Fraction(0)
-    for chosen in product(*outcomes):
-        if sum(x for x, _ in chosen) >= observed:
-            share = Fraction(1)
-            for _, probability in chosen:
-                share *= probability
-            total += share
-    return total
+def stratified_p(found: Tables, level: float) -> np.ndarray:
+    return np.exp(stratified_log_p(found, level))
 
 
-@settings(max_examples=60)
-@given(counts_of_strata())
-def test_p_is_the_share_of_draws_within_strata_with_as_many(strata):
-    found = stratified_p(table_of(strata), exact_below=1.0)[0, 0]
-    assert found == pytest.approx(float(tail(strata)), rel=1e-9)
-
-
-def test_one_stratum_is_the_hypergeometric_test():
-    logs = gammaln(np.arange(2000) + 1)
-    for a, both, n, h in [(100, 99, 1495, 1084), (40, 3, 1495, 20), (700, 400, 1495, 821)]:
-        one = [np.array([value]) for value in (a, h, n)]
-        found = upper_tail(one[0], both, one[1], one[2], logs)
-        assert found == pytest.approx(hypergeom.sf(both - 1, n, h, a), rel=1e-9)
+@settings(max_examples=100)
+@given(counts_of_strata(), st.sampled_from([0.0, 0.01, 0.1, 0.25, 1.0]))
+def test_p_is_the_exact_tail_up_to_the_level(strata, level):
+    found = table_of(strata)
+    p, exact = stratified_p(found, level)[0, 0], exp(found.log_tail()[0, 0])
+    assert (p <= level) == (exact <= level)
+    assert p == pytest.approx(exact) or p == pytest.approx(normal_p(found)[0, 0])
+    if exact <= level:
+        assert p == exact
 
 
 @settings(max_examples=200)
 @given(counts_of_strata(largest=400))
-def test_the_approximation_never_hides_what_is_certain(strata):
-    """Where the approximation is returned in place of the tail, the tail is above the level."""
+def test_the_exact_p_is_not_below_the_bound_by_the_rough_one(strata):
     found = table_of(strata)
-    exact = stratified_p(found, exact_below=1.0)[0, 0]
-    for level in (0.05, 0.01, 0.001):
-        screened = stratified_p(found, exact_below=level**0.5)[0, 0]
-        assert (exact <= level) == (screened <= level)
+    assert lower_bound(normal_p(found))[0, 0] <= exp(found.log_tail()[0, 0]) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("base", [0.001, 0.02, 0.5, 0.98, 0.999])
+@pytest.mark.parametrize("share", [0.001, 0.02, 0.5, 0.98, 0.999])
+def test_nor_is_it_for_any_count_of_large_tables(base, share):
+    rng = np.random.default_rng(0)
+    total = rng.multinomial(20_000, [0.4, 0.3, 0.2, 0.1])[:, None]
+    active, having = rng.binomial(total, share), rng.binomial(total, base)
+    lowest, highest = np.maximum(0, active + having - total).sum(), np.minimum(active, having).sum()
+    sums = np.unique(np.linspace(lowest, highest, 60).round())
+    both = np.zeros((4, len(sums)))  # only the sum counts
+    both[0] = sums
+    tables = np.broadcast_arrays(active, both, having, total)
+    found = Tables(*(array.astype(float) for array in tables))
+    exact = np.maximum(np.exp(found.log_tail()), 1e-290)
+    assert (lower_bound(normal_p(found)) <= exact * (1 + 1e-6)).all()
 
 
 def test_simpsons_paradox_is_seen_through():
@@ -113,43 +98,21 @@ def test_the_interval_of_the_common_odds_holds_the_truth_as_often_as_it_says():
     assert exp(found.value[0, 0]) == pytest.approx(3, rel=0.5)
 
 
-def test_nothing_that_varies_is_undefined():
-    assert undefined(table_of([(5, 5, 10, 10), (3, 0, 10, 0)]))[0, 0]
-    assert not undefined(table_of([(5, 5, 10, 10), (3, 0, 10, 1)]))[0, 0]
+def test_where_nothing_varies_p_is_one():
     assert stratified_p(table_of([(5, 5, 10, 10), (3, 0, 10, 0)]), 1.0)[0, 0] == 1
 
 
-def test_tables_are_those_of_a_loop_over_problems():
-    world = World(500)
-    times, plus = world.concept("uses *", 0.5), world.concept("uses +", 0.6)
-    world.concept("* then +", times & plus & (world.rng.random(500) < 0.5), "pattern",
-                  ("uses *", "uses +"))  # fmt: skip
-    world.noise(4)
-    evidence = world.evidence()
-    incidence = incidence_of(evidence, ["n_steps"])
-    for within_parts in (False, True):
-        found = tables(incidence, within_parts=within_parts)
-        for row, feature in enumerate(incidence.features):
-            problems = np.isin(np.arange(500), world.pairs[feature][0])
-            for stratum, number in enumerate(dict.fromkeys(world.n_steps)):
-                alike = world.n_steps == number
-                if within_parts:
-                    alike = alike & times & plus
-                holds = alike & world.columns["* then +"]
-                at = (stratum, row, 2)
-                assert found.total[at] == alike.sum()
-                assert found.having[at] == holds.sum()
-                assert found.active[at] == (alike & problems).sum()
-                assert found.both[at] == (holds & problems).sum()
+@given(counts_of_strata(strata=2), st.integers(1, 3))
+def test_strata_without_problems_say_nothing(strata, n):
+    """Law: p, odds and expected rate are the same with and without them."""
+    found, more = table_of(strata), table_of([*strata, *([(0, 0, 0, 0)] * n)])
+    assert stratified_p(more, 1.0)[0, 0] == pytest.approx(stratified_p(found, 1.0)[0, 0], rel=1e-9)
+    assert common_odds(more).high[0, 0] == pytest.approx(common_odds(found).high[0, 0], nan_ok=True)
+    assert expected_rate(more)[0, 0] == pytest.approx(expected_rate(found)[0, 0], nan_ok=True)
 
 
-def test_always_on_is_judged_where_a_feature_is_active():
-    world = World(1000)
-    everywhere = world.feature(np.arange(980))
-    long = world.feature(np.flatnonzero(world.n_steps >= 3))
-    half = world.feature(np.flatnonzero(world.rng.random(1000) < 0.5))
-    dead = world.feature(np.array([], dtype=int))
-    incidence = incidence_of(world.evidence(), ["n_steps"])
-    found = dict(zip(incidence.features.tolist(), always_on(incidence, 0.9), strict=True))
-    assert found == {everywhere: True, long: True, half: False, dead: False}
-    assert not always_on(incidence_of(world.evidence()), 0.9)[1]
+def test_some_pairs_are_those_of_the_whole():
+    rng = np.random.default_rng(0)
+    found = Tables(*rng.random((4, 2, 3, 5)))
+    some = found.at(np.array([2, 0]), np.array([4, 1]))
+    assert some.both.tolist() == found.both[:, [2, 0], [4, 1]].tolist()

@@ -4,7 +4,8 @@ import pytest
 from planted import World
 
 from studyrun_classify.params import ThresholdParams
-from studyrun_classify.thresholds import SCHEMA, classify
+from studyrun_classify.thresholds import classify
+from studyrun_classify.top_counts import SCHEMA, top_counts
 
 
 @pytest.fixture
@@ -70,3 +71,26 @@ def test_patterns_are_not_looked_at_and_the_schema_is_as_stated(world):
     found = classify(world.evidence(), ThresholdParams())
     assert set(found.associations["kind"]) == {"operation", "value"}
     assert found.labels.schema == SCHEMA
+
+
+def test_top_counts_are_those_of_a_loop_and_know_who_has_none(world):
+    world.noise(20)
+    silent = world.feature(np.array([], dtype=int))
+    found = top_counts(world.evidence(), 30, ["operation", "value"])
+    assert found.height == 21 * 3
+    for row in found.iter_rows(named=True):
+        problems, strength = world.pairs[row["feature"]]
+        top = [problem for _, problem in sorted(zip(-strength, problems, strict=True))[:30]]
+        holds = world.columns[row["concept"]]
+        assert (row["n_active"], row["n_active_with"]) == (len(top), holds[top].sum())
+        assert (row["n_total"], row["n_with"]) == (1000, holds.sum())
+        assert (row["rate"] is None) == (len(top) == 0)
+    assert found.filter(pl.col("rate").is_null(), feature=silent).height == 3
+
+
+def test_without_operations_and_values_an_active_feature_is_general():
+    world = World(50)
+    world.concept("* then +", 0.5, "pattern")
+    world.feature(np.arange(30))
+    found = label(world, 0)
+    assert (found["label"], found["n"]) == ("general", 30)

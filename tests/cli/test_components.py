@@ -231,6 +231,8 @@ def _uses(value, name):
     if isinstance(value, dict):
         if value.get("use") == name:
             yield {key: value[key] for key in ("use", "with") if key in value}
+        if list(value) == [name] and isinstance(value[name], dict) and "use" not in value[name]:
+            yield value
         for key in value.keys() - {"use"}:
             yield from _uses(value[key], name)
     if isinstance(value, list):

@@ -13,8 +13,12 @@ from studyrun_data.params import Gsm8k, Jsonl
 
 NAMES = {
     "data": ["gsm8k", "jsonl", "word-problems"],
-    "concept": ["operations", "patterns", "values"],
+    "concept": [
+        *("answers", "concept", "first-operations", "last-operations", "only-operations"),
+        *("operations", "operations-with-values", "patterns", "steps", "value-classes", "values"),
+    ],
 }
+REQUIRED = {"jsonl": {"path": "x"}, "concept": {"name": "x", "where": "answer > 1"}}
 HEAVY = {"polars", "torch", "transformers", "numpy", "scipy"}
 
 
@@ -30,13 +34,14 @@ def test_the_components_are_registered(kind):
 
 @pytest.mark.parametrize("component", [*ours("data"), *ours("concept")], ids=lambda c: c.name)
 def test_every_target_can_be_imported(component):
-    required = {"path": "x"} if component.name == "jsonl" else {}
-    ref = {"use": component.name, "with": required}
+    ref = {"use": component.name, "with": REQUIRED.get(component.name, {})}
     assert callable(REGISTRY.bind(component.kind, ref).load())
 
 
 def test_what_the_check_imports_is_light():
-    code = "import sys, studyrun_data.checks, studyrun_data.digests; print(*sys.modules)"
+    light = ("checks", "digests", "concepts.checks", "concepts.params")
+    modules = ", ".join(f"studyrun_data.{module}" for module in light)
+    code = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "studyrun_data.checks" in loaded

@@ -9,8 +9,8 @@ import pytest
 from data_room import load
 from test_expression import exact
 
-from studyrun_data.concepts import values
-from studyrun_data.params import Values
+from studyrun_data.concepts.params import Values
+from studyrun_data.concepts.values import values
 
 HERE = Path(__file__).parents[2].parent / "shared" / "data"
 FILE = Path(os.environ.get("STUDYRUN_GSM8K") or HERE / "gsm8k" / "train.jsonl")

@@ -15,20 +15,23 @@ LAYERS = [
     {"errors", "hookspecs", "params", "suggest", "drift", "sql", "keys", "files", "lock", "machine"}
     | {"scalars", "keywords"},
     {"diagnostics", "artifacts", "contents", "tables", "history", "document", "words"},
-    {"contracts"},
+    {"contracts", "analysis"},
     {"source", "registry", "catalog", "plugins", "discovery", "vetting", "marks", "derived"}
     | {"syntax", "parser", "findings", "fields", "references"},
     {"study", "overrides", "drafts", "matrix", "links"},
-    {"schema", "wiring", "wording", "conformance"},
+    {"schema", "nodes", "variants", "wiring", "wording", "conformance"},
     {"validation", "semantics", "checks", "checking"},
     {"store", "progress", "events", "batches", "recipes", "reasons"},
     {"plan", "context", "verdicts", "execution", "exports", "record"},
     {"runner", "preparation"},
     {"runs"},
-    {"testing", "laws", "trials", "samples", "specimen", "describe", "scaffold"},
+    {"testing", "laws", "attempt", "trials", "labelling", "evidence", "samples", "specimen"}
+    | {"describe", "scaffold"},
     {"cli", "__main__"},
 ]
-HEAVY = {"torch", "transformers", "polars", "numpy", "scipy", "tokenizers", "safetensors"}
+HEAVY = {
+    "torch", "transformers", "polars", "numpy", "scipy", "sklearn", "tokenizers", "safetensors",
+}  # fmt: skip
 
 
 def imports(file: Path, *, run_time_only: bool = True) -> set[str]:

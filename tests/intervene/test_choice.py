@@ -5,10 +5,17 @@ import pytest
 import torch
 from edit_cases import activations_table, sparse  # found through the line above
 
-from studyrun import CheckScope, StudyError
+from shelf import Shelf
+from studyrun import CheckScope, Result, StudyError
 from studyrun.registry import Registry
 from studyrun_intervene.checks import check_features, check_pairs
-from studyrun_intervene.choice import chosen_features, label_pairs, named_edits
+from studyrun_intervene.choice import (
+    PairChoice,
+    auto_pairs,
+    chosen_features,
+    label_pairs,
+    named_edits,
+)
 from studyrun_intervene.features import feature_table
 from studyrun_intervene.matching import matched_edits
 from studyrun_intervene.params import EditFeatures, EditPairs, FeatureChoice
@@ -72,6 +79,43 @@ def test_pairs_join_different_labels_of_one_kind():
 def test_no_labels_no_pairs():
     assert label_pairs(RANKED, 10) == []
     assert label_pairs(features_of((1, "a", "general"), (2, "b", "general")), 10) == []
+
+
+def labels_with(folder, pairs, said):
+    """A `labels` artifact with that table of swap pairs."""
+    table = pl.DataFrame(
+        pairs,
+        {"feature_a": pl.UInt32, "feature_b": pl.UInt32, "testable": pl.Boolean},
+        orient="row",
+    )
+    tables = {"table": RANKED} if pairs is None else {"table": RANKED, "swap_pairs": table}
+    return Shelf(folder).put("labels", Result(tables=tables, meta={"swap_pairs": said}))
+
+
+LABELLED = features_of((1, "uses +", "operation"), (2, "uses *", "operation"))
+
+
+def test_automatic_pairs_are_the_first_testable_ones_of_the_labels(tmp_path):
+    pairs = [(7, 3, True), (5, 1, True), (0, 1, False), (2, 4, True)]
+    labels = labels_with(tmp_path, pairs, "3 of 4")
+    assert auto_pairs(labels, LABELLED, 9) == PairChoice([(7, 3), (5, 1), (2, 4)])
+    assert auto_pairs(labels, LABELLED, 2) == PairChoice([(7, 3), (5, 1)])
+
+
+def test_without_a_testable_pair_the_labels_say_why(tmp_path):
+    few = auto_pairs(labels_with(tmp_path, [(0, 1, False)], "0 of 1 can be tested"), LABELLED, 9)
+    assert few.edits == []
+    assert few.reason.startswith("0 of 1 can be tested; name pairs yourself")
+    none = auto_pairs(labels_with(tmp_path, [], "1 feature is labelled"), LABELLED, 9)
+    assert none.reason.startswith(
+        "no two features carry different labels of one kind (1 feature is labelled); name"
+    )
+
+
+def test_labels_that_say_nothing_of_swaps_are_paired_by_rank(tmp_path):
+    for labels in (None, labels_with(tmp_path, None, "")):
+        assert auto_pairs(labels, LABELLED, 9) == PairChoice([(0, 1)])
+        assert "no two features carry" in auto_pairs(labels, RANKED, 9).reason
 
 
 def test_ranks_are_by_frequency_unless_labels_say_otherwise():

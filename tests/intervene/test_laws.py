@@ -27,7 +27,7 @@ def case_of(intervention, law):
 def test_every_law_is_broken_by_its_mutant(law):
     with pytest.raises(LawBroken) as caught:
         check_law(case_of(f"breaks-{law}", law))
-    assert (caught.value.law, caught.value.intervention) == (law, f"breaks-{law}")
+    assert (caught.value.law, caught.value.component) == (law, f"breaks-{law}")
     assert f"breaks-{law} breaks the law {law}: " in str(caught.value)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import torch
 
 from shelf import Shelf, surroundings
 from studyrun import Artifact, Inputs, Result
@@ -57,11 +58,20 @@ def staged(folder: Path, d_sae: int = 512, n_problems: int = 1200) -> Inputs:
     shelf = Shelf(folder)
     steps = {"data": _problems(shelf, n_problems)}
     steps["activations"] = shelf.put("activations", _activations(n_problems), "extract 1")
-    steps["sae"] = shelf.put("sae", _sae(d_sae), "sae-train 1")
-    acts = _acts(steps["data"].table, d_sae)
-    steps["features"] = shelf.put("feature-acts", acts, "sae-encode 1")
-    params = ClassifyParams(ranks=_ranges(d_sae))
-    given = Inputs({"problems": steps["data"], "feature-acts": steps["features"]})
+    sae, features = _encoded(shelf, steps["data"], d_sae)
+    steps |= {"sae": sae, "features": features}
+    params = ClassifyParams(
+        ranks=_ranges(d_sae), compare=["thresholds", "taxonomy"], permutations=3, matched=2,
+        untrained=True, sae_seeds=2,
+    )  # fmt: skip
+    given = Inputs(
+        {"problems": steps["data"], "sae": sae, "feature-acts": features},
+        variants={
+            "untrained": _variant(shelf, steps["data"], d_sae, 3, follows=False),
+            "seed-1": _variant(shelf, steps["data"], d_sae, 1),
+            "seed-2": _variant(shelf, steps["data"], d_sae, 2),
+        },
+    )
     steps["labels"] = shelf.put("labels", classify(params, given, surroundings()), "classify 1")
     effects = _effects(steps["labels"].table)
     steps["ablation"] = shelf.put("effects", effects, "ablate 1")
@@ -83,24 +93,46 @@ def _problems(shelf: Shelf, n: int) -> Artifact:
     return shelf.put("problems", bound.load()(bound.params, context), "word-problems 1")
 
 
+def _encoded(
+    shelf: Shelf, problems: Artifact, d_sae: int, seed: int = 0, *, follows: bool = True
+) -> tuple[Artifact, Artifact]:
+    """An SAE and its feature activations."""
+    acts = _acts(problems.table, d_sae, seed, follows=follows)
+    return (
+        shelf.put("sae", _sae(d_sae, seed), "sae-train 1"),
+        shelf.put("feature-acts", acts, "sae-encode 1"),
+    )
+
+
+def _variant(shelf: Shelf, problems: Artifact, *args, **kwargs) -> dict[str, Artifact]:
+    sae, features = _encoded(shelf, problems, *args, **kwargs)
+    return {"problems": problems, "sae": sae, "feature-acts": features}
+
+
 def _activations(n: int) -> Result:
     return Result(tables={"table": pl.DataFrame({"problem": range(n)})}, meta={"layers": [14]})
 
 
-def _sae(d_sae: int) -> Result:
+def _sae(d_sae: int, seed: int) -> Result:
+    """Of another seed, directions that are like the first one's, some more and some less."""
+    rng = np.random.default_rng(seed)
+    own = np.random.default_rng(0).normal(size=(d_sae, 16))
+    away = rng.uniform(0, 2, size=(d_sae, 1)) * rng.normal(size=(d_sae, 16)) if seed else 0.0
+    W_dec = torch.from_numpy(own + away).float()
     quality = pl.DataFrame({
         "split": ["train", "validation"], "n": [360, 840], "fvu": [0.0312, 0.0524],
         "explained_variance": [0.9688, 0.9476], "explained_variance_seed": [0.9691, 0.9481],
         "l0": [32.0, 31.98], "dead": [12, 31], "dead_share": [12 / d_sae, 31 / d_sae],
     })  # fmt: skip
     meta = {"layer": 14, "position": 3, "d_sae": d_sae, "k": 32}
-    return Result(tables={"table": pl.DataFrame({"epoch": [1], "loss": [0.1]}), "quality": quality},
-                  meta=meta)  # fmt: skip
+    epochs = pl.DataFrame({"epoch": [1], "loss": [0.1]})
+    tables = {"table": epochs, "quality": quality}
+    return Result(tables=tables, tensors={"W_dec": W_dec}, meta=meta)
 
 
-def _acts(problems: pl.DataFrame, d_sae: int) -> Result:
-    """Every fourth feature follows an operation, some a value, the others nothing."""
-    rng, n = np.random.default_rng(0), problems.height
+def _acts(problems: pl.DataFrame, d_sae: int, seed: int = 0, *, follows: bool = True) -> Result:
+    """Every fourth feature follows an operation, some a value, the others (or all) nothing."""
+    rng, n = np.random.default_rng(seed), problems.height
     used = (
         problems["steps"]
         .list.eval(pl.element().struct.field("operators").list.join(""))
@@ -113,12 +145,13 @@ def _acts(problems: pl.DataFrame, d_sae: int) -> Result:
     rows = []
     for feature in range(d_sae):
         share = 1 / (1 + np.exp(0.022 * (feature * 512 / d_sae) - 4.2))
-        follows = truths[feature % len(truths)] if feature % 4 == 0 and feature % 8 else None
-        odds = np.ones(n) if follows is None else np.where(follows, 1.6, 0.15)
+        planted = follows and feature % 4 == 0 and feature % 8
+        truth = truths[feature % len(truths)] if planted else None
+        odds = np.ones(n) if truth is None else np.where(truth, 1.6, 0.15)
         active = np.flatnonzero(rng.random(n) < np.clip(share * odds, 0, 1))
         strength = rng.gamma(3.0, 0.6, size=len(active))
-        if follows is not None and feature < 40:
-            strength += 2.2 * follows[active]
+        if truth is not None and feature < 40:
+            strength += 2.2 * truth[active]
         rows.append((active, np.full(len(active), feature), strength))
     problem, feature, activation = (np.concatenate(part) for part in zip(*rows, strict=True))
     table = pl.DataFrame({

@@ -1,6 +1,5 @@
 """The step `report`: what a study leaves becomes one record, and two views of nothing else."""
 
-import json
 import math
 import re
 import shutil
@@ -10,53 +9,16 @@ from itertools import combinations
 import polars as pl
 import pytest
 from page import Page
-from staged import STUDY, staged
+from staged import STUDY
+from written import blocks, only, record, report, rows
 
 from shelf import Shelf
 from studyrun import Inputs, Result
-from studyrun_report.params import ReportParams
-from studyrun_report.report import run
 
-SECTIONS = ["verdicts", "study", "quality", "distribution", "features", "effects", "limits",
-            "provenance"]  # fmt: skip
+SECTIONS = ["verdicts", "study", "quality", "distribution", "features", "controls", "agreement",
+            "swap-pairs", "effects", "limits", "provenance"]  # fmt: skip
 VERDICT = ["hypothesis", "claim", "given", "expect", "verdict", "reason", "evidence"]
 NASTY = "<script>alert(1)</script> | **bold** `x` =1+1 \u202e evil \x00 &amp; \"'"
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    return staged(tmp_path_factory.mktemp("store"), d_sae=64, n_problems=400)
-
-
-@pytest.fixture(scope="module")
-def files(inputs):
-    return report(inputs)
-
-
-def report(inputs: Inputs, **params) -> dict[str, str]:
-    """The files that the step writes, as text."""
-    result = run(ReportParams(**params), inputs, None)
-    return {name: content.decode() for name, content in result.files.items()}
-
-
-def record(files: dict[str, str]) -> dict:
-    return json.loads(files["report.json"])
-
-
-def blocks(files: dict[str, str], section: str, type_: str) -> list[dict]:
-    found = [each for each in record(files)["sections"] if each["id"] == section]
-    return [block for each in found for block in each["blocks"] if block["type"] == type_]
-
-
-def rows(table: dict) -> list[dict]:
-    """The table's values by column name."""
-    names = [column["name"] for column in table["columns"]]
-    return [dict(zip(names, (c["value"] for c in row), strict=True)) for row in table["rows"]]
-
-
-def only(inputs: Inputs, *steps: str, study: dict | None = None) -> Inputs:
-    kept = {name: inputs.by_step[name] for name in steps}
-    return Inputs({}, kept, STUDY if study is None else study)
 
 
 # The record
@@ -83,8 +45,10 @@ def test_both_explained_variances_stand_beside_each_other_for_every_split(files)
 def test_the_distribution_is_that_of_the_labels(files, inputs):
     stored = inputs.by_step["labels"].read_table("distribution")
     (table,) = blocks(files, "distribution", "table")
-    shown = {(row["ranks"], kind): row[kind] for row in rows(table) for kind in stored["kind"]}
+    *kinds, totals = rows(table)
+    shown = {(ranks, row["kind"]): row[ranks] for row in kinds for ranks in stored["ranks"]}
     for row in stored.iter_rows(named=True):
+        assert totals[row["ranks"]] == row["total"]
         cell = shown[row["ranks"], row["kind"]]
         assert (cell["n"], cell["share"]) == (row["n"], row["share"])
         assert (cell["ci_low"], cell["ci_high"]) == (row["ci_low"], row["ci_high"])
@@ -175,9 +139,10 @@ def test_the_page_is_well_formed_and_loads_nothing(files):
 def test_tables_have_captions_and_scopes_and_pictures_have_words(files):
     page = Page(files["report.html"])
     assert len(page.of("caption")) == len(page.of("table")) > 8
-    assert all(attributes.get("scope") in ("col", "row") for attributes in page.of("th"))
+    scopes = {attributes.get("scope") for attributes in page.of("th")}
+    assert scopes == {"col", "row", "colgroup"}
     pictures = [a for a in page.of("div") if a.get("role") == "img"]
-    assert len(pictures) == len(page.of("svg")) == 3
+    assert len(pictures) == len(page.of("svg")) == 5
     assert all(len(a["aria-label"]) > 40 for a in pictures)
     headings = [name for name, _ in page.elements if re.fullmatch(r"h\d", name)]
     assert headings.count("h1") == 1
@@ -403,6 +368,7 @@ def test_its_script_runs_under_its_own_policy_and_opens_the_feature_asked_for(fi
     assert len(page.of("button")) > 20
     opened = [a["id"] for a in page.of("details") if "open" in a and a.get("id")]
     assert opened == [features[1]["id"]]
+    assert [a for a in page.of("details") if a.get("class") == "each" and "open" in a]
 
 
 @needs_browser
@@ -413,7 +379,8 @@ def test_a_column_is_sorted_by_its_values_up_and_then_down(files, tmp_path):
     for clicks, expected in ((1, sorted(values)), (2, sorted(values, reverse=True))):
         script = (
             f"const t = document.getElementById('{table['id']}');"
-            f"const button = t.tHead.rows[0].cells[{column}].firstChild;"
+            "const heads = t.tHead.rows[t.tHead.rows.length - 1];"
+            f"const button = heads.cells[{column}].firstChild;"
             f"for (let i = 0; i < {clicks}; i++) button.click();"
             f"document.title = [...t.tBodies[0].rows].map(r => r.cells[{column}].dataset.value);"
         )

@@ -29,7 +29,7 @@ CPU_MESSAGE = (
 def context(lab, document=DOCUMENT, *, warm=None, notes=None, identity="m"):
     wiring = wire(Study.from_plain(document), lab.registry)
     tell = (lambda _message: None) if notes is None else notes.append
-    errand = Errand(tell, lambda: Path("scratch"), identity)
+    errand = Errand(tell, lambda: Path("scratch"), wiring.model, identity)
     return StepContext(wiring, lab.registry, warm or Warm(), QUIET, errand)
 
 
@@ -63,6 +63,15 @@ def test_generators_behind_a_step_s_back_are_seeded_too():
     assert draw() == draw()
     seed_globals(4)
     assert random.random() != draw()[0]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_a_seed_of_its_own_counts_like_the_study_s(lab, seed, other):
+    """Law: generator(purpose, seed) in any study draws what generator(purpose) does in seed's."""
+    own = context(lab, changed("seed", seed)).generator("p")
+    given = context(lab, changed("seed", other)).generator("p", seed)
+    assert torch.equal(torch.rand(4, generator=own), torch.rand(4, generator=given))
 
 
 # Device and dtype
@@ -118,6 +127,33 @@ def test_a_model_is_loaded_once_and_let_go_when_nobody_needs_it(lab, calls, tmp_
     assert context(lab, document, warm=warm).model() is first
     warm.drop("m")
     assert context(lab, document, warm=warm).model() is not first
+
+
+def test_models_make_room_for_one_that_does_not_fit_beside_them():
+    warm, loaded = Warm(), []
+
+    def load(name, room=1):
+        def loading():
+            if len(warm._models) >= room:
+                raise torch.OutOfMemoryError("no room")
+            loaded.append(name)
+            return name
+
+        return warm.model(name, loading)
+
+    names = ["trained", "random", "random", "trained"]
+    assert [load(name) for name in names] == names
+    assert loaded == ["trained", "random", "trained"]
+    with pytest.raises(torch.OutOfMemoryError):
+        load("large", room=0)
+
+
+def test_a_step_that_does_not_take_the_model_has_none(lab, tmp_path):
+    """Else its result would depend on something that is not in its key."""
+    wiring = wire(Study.from_plain(with_model(tmp_path)), lab.registry)
+    errand = Errand(print, lambda: Path("scratch"))
+    with pytest.raises(StudyError, match=r"does not take the model; .* takes=\('model', \.\.\.\)"):
+        StepContext(wiring, lab.registry, Warm(), QUIET, errand).model()
 
 
 def test_a_study_without_a_model_says_so(lab):

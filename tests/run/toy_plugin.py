@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from studyrun import (
     Artifact,
@@ -22,6 +23,7 @@ from studyrun import (
     NoParams,
     PositiveInt,
     Result,
+    Variant,
     hookimpl,
 )
 
@@ -53,6 +55,12 @@ class EvenParams:
 class ModelParams:
     weights: FilePath
     width: PositiveInt = 3
+
+
+@dataclass(frozen=True)
+class CompareParams:
+    wanted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Variant -> what it replaces."""
 
 
 def data_digest(params):
@@ -100,6 +108,24 @@ def ask_model(params, inputs, context):
     return Result({"table": pl.DataFrame({"answer": [context.model().answer]})})
 
 
+def wanted(params):
+    return [Variant(name, **changes) for name, changes in params.wanted.items()]
+
+
+def compare(params, inputs, context):
+    import polars as pl
+
+    _called("toy-compare")
+    given = {"": inputs.by_type, **inputs.variants}
+    rows = [
+        (variant, type_name, artifact.key)
+        for variant, artifacts in given.items()
+        for type_name, artifact in artifacts.items()
+    ]
+    columns = ["variant", "type", "key"]
+    return Result({"table": pl.DataFrame(rows, schema=columns, orient="row")})
+
+
 def report(params, inputs, context):
     _called("toy-report")
     names = ", ".join(f"{name} {inputs.by_step[name].table.height}" for name in inputs.by_step)
@@ -113,11 +139,12 @@ def misbehave(params, inputs, context):
 
 def load_model(params, context):
     _called("toy-model")
-    return Model()
+    return Model(14 * params.width)
 
 
 class Model:
-    answer = 42
+    def __init__(self, answer):
+        self.answer = answer
 
     def activations(self):
         raise NotImplementedError
@@ -161,6 +188,15 @@ def studyrun_components():
         _component("step", "toy-sum", SumParams, "add_up", takes=("draws",), makes="sums"),
         _component(
             "step", "toy-ask", NoParams, "ask_model", takes=("problems", "model"), makes="answers"
+        ),
+        _component(
+            "step",
+            "toy-compare",
+            CompareParams,
+            "compare",
+            takes=("problems", "sums", "answers?"),
+            makes="comparison",
+            variants=f"{__name__}:wanted",
         ),
         _component("step", "toy-report", NoParams, "report", takes=("study", "*"), makes="report"),
         _component("step", "toy-misbehave", NoParams, "misbehave", makes="nothing"),

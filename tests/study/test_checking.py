@@ -99,7 +99,7 @@ def test_the_verdicts_stand_before_the_report():
     wiring = wire(load_study(EXAMPLE, registry=registry)[0], registry)
     names = [node.name for node in wiring.nodes]
     assert names[-2:] == ["verdicts", "report"]
-    assert wiring.nodes[-1].earlier == tuple(names[:-1])
+    assert list(wiring.nodes[-1].earlier) == names[:-1]
 
 
 def test_checking_imports_nothing_heavy_and_no_locale(tmp_path):

@@ -29,11 +29,13 @@ ONLY_IN_ONE_DIALECT = {
 
 
 def schemas(node):
-    """Every mapping of a schema that is a schema (or holds schemas by name)."""
+    """Every mapping of a schema that is a schema."""
     if isinstance(node, dict):
         yield node
         for key, value in node.items():
-            if key not in ("default", "examples", "enum", "const"):
+            if key in ("properties", "$defs"):  # schemas, by names of which none is a keyword
+                yield from schemas(list(value.values()))
+            elif key not in ("default", "examples", "enum", "const"):
                 yield from schemas(value)
     elif isinstance(node, list):
         for item in node:

@@ -69,6 +69,16 @@ def test_a_fault_in_a_named_component_hides_none_of_its_step():
     assert [fault.split(" ")[0] for fault in faults(text)] == ["5:37", "8:72", "8:78", "9:32"]
 
 
+def test_parameters_beside_a_short_name_are_sent_under_it():
+    """The slip `- contains:` with its parameters on the same level."""
+    lost = "  labels:\n    use: name\n    with:\n      concepts:\n      - contains:\n        "
+    assert faults(changed(line8=f"{lost}values: [1]")) == [
+        "12:9 $.steps.labels.with.concepts[0].contains: expected a mapping, got nothing",
+        "13:9 $.steps.labels.with.concepts[0]: unknown key 'values'; "
+        "it is a parameter: write it under 'contains'",
+    ]
+
+
 def test_a_component_of_a_plugin_that_failed_is_explained():
     broken = PluginInfo("clamp", "2.0", "studyrun-clamp", "clamp", error="ImportError: no torch")
     (fault,) = faults(changed(line10="  report: {use: squeeze}"), study_toys.registry(broken))

@@ -77,6 +77,11 @@ def test_two_candidates_are_a_fault_that_names_the_cure():
     ]
 
 
+def test_of_two_candidates_the_one_is_taken_on_which_another_input_builds():
+    found = inputs("read", "a=fit", "b=fit", "code<a", "edit")["edit"]
+    assert found == {"sae": "a", "codes": "code"}
+
+
 def test_needs_decides():
     found = inputs("read", "a=fit", "b=fit", "x=code<a", "y=code<b")
     assert (found["x"]["sae"], found["y"]["sae"]) == ("a", "b")
@@ -189,15 +194,15 @@ def test_a_wired_study():
     wiring = wire(study(hypotheses=(claim,)), REGISTRY)
     nodes = {node.name: node for node in wiring.nodes}
     assert list(nodes) == ["data", "acts", "sae", "features", "verdicts", "report", "late"]
-    assert nodes["acts"].uses_model
-    assert not nodes["sae"].uses_model
-    assert nodes["late"].uses_model  # optional, and the study has one
+    assert nodes["acts"].model is wiring.model
+    assert nodes["sae"].model is None
+    assert nodes["late"].model is wiring.model  # optional, and the study has one
     assert nodes["late"].inputs == {"sae": "sae", "feature-acts": "features"}
-    assert nodes["verdicts"].earlier == ("data", "sae")
+    assert list(nodes["verdicts"].earlier) == ["data", "sae"]
     assert nodes["verdicts"].uses_study
-    assert nodes["report"].earlier == ("data", "acts", "sae", "features", "verdicts")
+    assert list(nodes["report"].earlier) == ["data", "acts", "sae", "features", "verdicts"]
     assert nodes["sae"].bound.params == study_toys.Fit(k=4)
-    assert (wiring.facts.n_layers, wiring.model.component.name) == (4, "toy")
+    assert (nodes["acts"].facts.n_layers, wiring.model.component.name) == (4, "toy")
 
 
 def test_cells_ask_a_model_that_they_share_once(monkeypatch):
@@ -244,6 +249,6 @@ def test_every_valid_study_can_be_wired(document):
     wiring = wire(Study.from_plain(document), REGISTRY)
     seen = []
     for node in wiring.nodes:
-        assert {*node.inputs.values(), *node.earlier} <= set(seen)
+        assert set(node.reads) <= set(seen)
         seen.append(node.name)
     assert len(seen) == 1 + len(document["steps"]) + bool(document.get("hypotheses"))

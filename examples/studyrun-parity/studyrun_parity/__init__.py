@@ -27,6 +27,7 @@ def studyrun_components() -> list[Component]:
             params=LiftRanked,
             target="studyrun_parity.classifier:lift_ranked",
             summary="labels by the largest lift; no test",
+            laws=(Law("support", parameter="min_support"),),
         ),
         Component(
             kind="intervention",

@@ -13,9 +13,16 @@ from studyrun_parity.concept import parity
 from studyrun_parity.intervention import clamp
 from studyrun_parity.params import Clamp, LiftRanked, Parity
 
+CLASSIFIER = laws_of("lift-ranked", kind="classifier", modules=["studyrun_parity"])
+
 
 @pytest.mark.parametrize("case", laws_of("clamp", modules=["studyrun_parity"]), ids=str)
 def test_clamp_keeps_its_laws(case):
+    check_law(case)
+
+
+@pytest.mark.parametrize("case", CLASSIFIER, ids=str)
+def test_lift_ranked_keeps_its_laws(case):
     check_law(case)
 
 

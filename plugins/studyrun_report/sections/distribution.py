@@ -9,12 +9,12 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Cell, Column, Figure, Section, Table
 from studyrun_report.charts import kinds_chart
+from studyrun_report.palette import ordered
 from studyrun_report.source import Source, Stored
-from studyrun_report.text import NOTHING, harmless, interval, plain, share
+from studyrun_report.text import NOTHING, harmless, plain, share_within
 
 __all__ = ["section"]
 
-PERCENT = "\N{NO-BREAK SPACE}%"
 COLUMNS = ("ranks", "kind", "n", "total", "share", "ci_low", "ci_high")
 
 
@@ -26,7 +26,7 @@ def section(source: Source) -> Section | None:
         "General: tested, and no association strong and certain enough was found. Insufficient: "
         "too few problems to say. Below each count its share with Wilson's 95 % interval."
     )
-    return Section("distribution", "Distribution by frequency", blocks, lead) if blocks else None
+    return Section("distribution", "Distribution", blocks, lead) if blocks else None
 
 
 def _blocks(source: Source) -> Iterator[Block]:
@@ -40,33 +40,38 @@ def _blocks(source: Source) -> Iterator[Block]:
 
 
 def _table(source: Source, stored: Stored, frame: pl.DataFrame) -> Table:
-    kinds = frame["kind"].unique(maintain_order=True).to_list()
+    """Kinds below each other: there may be any number of them, and few ranges."""
+    totals = frame.unique("ranks", keep="first", maintain_order=True)
+    ranges = dict(totals.select("ranks", "total").iter_rows())
     columns = (
-        Column("ranks", "Frequency ranks"),
-        Column("total", "Features", numeric=True),
-        *(Column(kind, harmless(kind).capitalize(), numeric=True) for kind in kinds),
+        Column("kind", "Kind"),
+        *(Column(harmless(name), f"Ranks {harmless(name)}", numeric=True) for name in ranges),
     )
-    rows = []
-    for ranks in frame["ranks"].unique(maintain_order=True):
-        of_range = frame.filter(pl.col("ranks") == ranks)
-        total = of_range["total"][0]
-        by_kind = {row["kind"]: row for row in of_range.iter_rows(named=True)}
-        cells = (_cell(by_kind.get(kind)) for kind in kinds)
-        rows.append((Cell(harmless(ranks), harmless(ranks)), Cell(total, str(total)), *cells))
+    cells = {(row["ranks"], row["kind"]): _cell(row) for row in frame.iter_rows(named=True)}
+    kinds = ordered(frame["kind"])
+    rows = [
+        (_text(kind), *(cells.get((name, kind), Cell(None, NOTHING)) for name in ranges))
+        for kind in kinds
+    ]
+    rows.append((_text("all"), *(Cell(total, str(total)) for total in ranges.values())))
     caption = source.named(stored, "Kinds of features by range of frequency ranks")
-    return Table(f"{stored.slug}-distribution", caption, columns, tuple(rows), len(rows))
+    identity = f"{stored.slug}-distribution"
+    return Table(identity, caption, columns, tuple(rows), len(rows))
 
 
-def _cell(row: dict[str, Any] | None) -> Cell:
-    if row is None:
-        return Cell(None, NOTHING)
+def _text(kind: str) -> Cell:
+    return Cell(harmless(kind), harmless(kind).capitalize())
+
+
+def _cell(row: dict[str, Any]) -> Cell:
     value = {name: plain(row[name]) for name in ("n", "share", "ci_low", "ci_high")}
-    ends = interval(row["ci_low"], row["ci_high"], lambda end: share(end).removesuffix(PERCENT))
-    return Cell(value, str(row["n"]), f"{share(row['share'])}, {ends}")
+    ends = share_within(row["share"], row["ci_low"], row["ci_high"])
+    return Cell(value, str(row["n"]), ends)
 
 
 def _picture(source: Source, stored: Stored, frame: pl.DataFrame) -> Figure:
-    shown = frame.select("ranks", "kind", "n", "total", "share")
+    seen = pl.col("n").sum().over("kind") > 0
+    shown = frame.filter(seen).select("ranks", "kind", "n", "total", "share")
     parts = []
     for ranks in frame["ranks"].unique(maintain_order=True):
         of_range = frame.filter((pl.col("ranks") == ranks) & (pl.col("n") > 0))

@@ -1,51 +1,65 @@
-"""Specialised features: every label with what it rests on, and its problems."""
+"""Specialised features: every label with what it rests on, beside what stands against it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
-from studyrun_report.blocks import Block, Feature, Section, Table, Text
+from studyrun_report.blocks import Block, Section, Table, Text
+from studyrun_report.labels import NEEDED, labelled, shortage, with_odds
+from studyrun_report.sections.portraits import portraits
 from studyrun_report.source import Source, Stored
 from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless, interval, number, probability, share
+from studyrun_report.text import harmless, share
 
-__all__ = ["labelled", "section"]
+__all__ = ["section"]
 
-UNLABELLED = ("general", "insufficient")
-NEEDED = ("feature", "label", "kind")
-TEXT = 600
+CONTROLS = "Controls"
+ALONE = Spec("base_rate", "Base rate", "share", "Share of all problems that have the concept")
 LABELS = (
-    Spec("rank", "Rank", "count", "By frequency; 1 is the most frequent feature"),
+    Spec("rank", "Rank", "count",
+         "By frequency, 1 is the most frequent feature; below it the share of all problems of the "
+         "split on which it is active", beneath=("frequency", "share", "on {}")),
     Spec("label", "Label"),
     Spec("kind", "Kind"),
-    Spec("frequency", "Active on", "share", "Share of all problems of the split"),
     Spec("rate", "Rate", "share",
-         "Share of the feature's active problems that have the concept, and how many they are; "
-         "counted on problems that had no part in choosing the label", of="n_with/n"),
+         "Share of the feature's active problems that have the concept, and how many they are",
+         of="n_with/n"),
     Spec("expected_rate", "Expected", "share",
          "The rate that the feature's problems would have if only what the problems were compared "
-         "within mattered, such as their number of steps"),
-    Spec("base_rate", "Base rate", "share", "Share of all problems that have the concept"),
-    Spec("lift", "Lift", "number", "Rate / expected rate; rate / base rate where none is given"),
+         "within mattered, such as their number of steps; below it that of all problems",
+         beneath=("base_rate", "share", "all {}")),
+    ALONE,
     Spec("auroc", "AUROC", "number",
          "For features active nearly everywhere: how often a problem with the concept has the "
          "larger activation of two"),
     Spec("odds", "Odds ratio", "number",
          "Odds of the concept among active against inactive problems that are otherwise alike, "
          "with its 95 % interval; for an AUROC its odds", ends=("odds_low", "odds_high")),
-    Spec("q", "q", "probability", "p-value after Benjamini-Hochberg"),
-    Spec("verdict", "Verdict"),
+    Spec("q", "q", "probability",
+         "p-value after Benjamini-Hochberg; below it the half of the problems that confirmed what "
+         "the other one found, on which all these numbers were counted",
+         beneath=("half", "text", "{}")),
+    Spec("permuted_rate", "Permuted", "share",
+         "Share of the runs with labels permuted in which this feature is labelled all the same",
+         group=CONTROLS),
+    Spec("matched_rate", "Matched", "share",
+         "The same for a random feature that is active as often as this one", group=CONTROLS),
+    Spec("stability", "Stable", "share",
+         "Share of SAEs with other seeds whose most similar feature has the same label, and the "
+         "mean cosine of the two decoder directions", group=CONTROLS,
+         beneath=("match_cosine", "number", "cosine {}")),
 )  # fmt: skip
 MEANINGS = {
     "enriched": "labelled: found on one half of the problems and confirmed on the other",
     "untested": "labelled or not by shares; nothing was tested",
     "weak": "associated with a concept, but too weakly for a label",
-    "not-confirmed": "associated with a concept on all problems, but not on both halves",
+    "not-confirmed": "associated with a concept, but what one half shows the other does not confirm",
     "explained": "associated with a concept, but not among comparable problems",
     "not-enriched": "there were problems enough, and nothing was found",
+    "not-selected": "the best prediction of every concept does without it; it may say the same as others",
     "insufficient": "too few problems to say",
 }
 """What the verdicts of the built-in classifiers mean."""
@@ -54,31 +68,23 @@ VERDICTS = (
     Spec("features", "Features", "count"),
     Spec("meaning", "Meaning"),
 )
-PROBLEMS = (
-    Spec("id", "Problem"),
-    Spec("activation", "Activation", "number"),
-    Spec("question", "Question"),
-    Spec("steps", "Steps"),
-    Spec("answer", "Answer", "exact"),
-)
+COMMON: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "verdict": ("verdict {}", str),
+    "evidence": ("counted on: {}", str),
+    "untrained_rate": ("of the untrained model's features {} are labelled", share),
+}
+"""What is said once below a table all of whose rows have one value there."""
 
 
 def section(source: Source) -> Section | None:
     """The labelled features of every labelling of the study."""
     blocks = tuple(_blocks(source))
     lead = (
-        "A label is a tested association between a feature and a concept. Its numbers stand "
-        "beside it: the rate among the feature's problems against that of comparable problems and "
-        "of all."
+        "A label is worth what it rests on. Beside each stand the rate among the feature's "
+        "problems against that of comparable problems and of all, and how often the same "
+        "procedure labels what should have no label."
     )
     return Section("features", "Specialised features", blocks, lead) if blocks else None
-
-
-def labelled(labels: pl.DataFrame) -> pl.DataFrame:
-    """The features with a label, most certain first."""
-    named = labels.filter(~pl.col("kind").is_in(UNLABELLED))
-    order = [name for name in ("q", "rank", "feature") if name in named.columns]
-    return named.sort(order, nulls_last=True)
 
 
 def _blocks(source: Source) -> Iterator[Block]:
@@ -94,15 +100,57 @@ def _labelling(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator
     many = f"{named.height} of {labels.height} features are labelled{by}"
     on = f" on {meta['n_problems']} {meta['split']} problems" if "n_problems" in meta else ""
     yield Text(harmless(source.named(stored, f"{many}{on}") + "."))
+    yield from _short(labels)
     yield from _verdicts(source, stored, labels)
-    shown = _with_odds(named.head(source.params.features))
+    shown = _with_half(with_odds(named.head(source.params.features)))
     if shown.is_empty():
         return
     first = Spec("feature", "Feature", "count", link=f"{stored.slug}-feature-")
-    caption = source.named(stored, "Labelled features with their evidence")
-    table = table_of(shown, (first, *LABELS), id=f"{stored.slug}-table", caption=caption)
+    caption = source.named(stored, "Labelled features with their evidence and their controls")
+    specs = (first, *_specs(shown))
+    identity = f"{stored.slug}-table"
+    table = table_of(shown, specs, id=identity, caption=caption, note=_common(shown))
     yield first_of(table, named.height)
-    yield from _features(source, stored, shown)
+    yield from portraits(source, stored, shown)
+
+
+def _specs(shown: pl.DataFrame) -> list[Spec]:
+    """All of `LABELS`; the base rate for itself only where no expected rate stands above it."""
+    expected = "expected_rate" in shown.columns and shown["expected_rate"].is_not_null().any()
+    return [spec for spec in LABELS if not (expected and spec is ALONE)]
+
+
+def _with_half(shown: pl.DataFrame) -> pl.DataFrame:
+    """With `half`, the first words of `evidence` where they differ; else the note says them."""
+    if "evidence" not in shown.columns or shown["evidence"].n_unique() < 2:
+        return shown
+    return shown.with_columns(half=pl.col("evidence").str.split(",").list.first())
+
+
+def _short(labels: pl.DataFrame) -> Iterator[Text]:
+    """The `insufficient` ones, summed up with what it would take."""
+    found = shortage(labels)
+    if found is None or not found.n:
+        return
+    several = f"{found.n} features are active on too few problems to say what they encode"
+    silent = f"{found.silent} of them on none at all" if found.silent else ""
+    needed = (
+        f"those that are active need {found.active_needed} active problems in the median, or "
+        f"{found.problems_needed} problems in all at the frequencies seen"
+        if found.active_needed is not None and found.problems_needed is not None
+        else ""
+    )
+    yield Text("; ".join(part for part in (several, silent, needed) if part) + " (see Limits).")
+
+
+def _common(shown: pl.DataFrame) -> str:
+    """What holds of all features shown."""
+    said = [
+        words.format(write(shown[name][0]))
+        for name, (words, write) in COMMON.items()
+        if name in shown.columns and shown[name].n_unique() == 1 and shown[name][0] is not None
+    ]
+    return harmless(f"All of them: {'; '.join(said)}.") if said else ""
 
 
 def _verdicts(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator[Table]:
@@ -117,90 +165,3 @@ def _verdicts(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator[
     caption = source.named(stored, "Features by verdict")
     frame = counts.with_columns(meaning=meaning)
     yield table_of(frame, VERDICTS, id=f"{stored.slug}-verdicts", caption=caption)
-
-
-def _with_odds(frame: pl.DataFrame) -> pl.DataFrame:
-    logs = {"log_odds": "odds", "ci_low": "odds_low", "ci_high": "odds_high"}
-    known = {odds: pl.col(log).exp() for log, odds in logs.items() if log in frame.columns}
-    return frame.with_columns(**known)
-
-
-def _features(source: Source, stored: Stored, shown: pl.DataFrame) -> Iterator[Feature]:
-    top = _top_problems(source, stored)
-    for row in shown.iter_rows(named=True):
-        identity = f"{stored.slug}-feature-{row['feature']}"
-        yield Feature(
-            id=identity,
-            feature=row["feature"],
-            label=harmless(row["label"] or ""),
-            kind=harmless(row["kind"] or ""),
-            evidence=harmless(_evidence(row), TEXT),
-            problems=_problems(identity, row["feature"], top, source.params.top_problems),
-        )
-
-
-def _evidence(row: Mapping[str, Any]) -> str:
-    """What the label rests on, in one sentence; as much of it as is known."""
-    q = row.get("q")
-    certainty = "" if q is None else f", q = {probability(q)}"
-    if row.get("auroc") is not None:
-        return (
-            "It is nearly always active where it is active at all, so its strength was tested: of "
-            "two comparable problems the one with the concept has the larger activation in "
-            f"{share(row['auroc'])} of pairs (odds {_odds(row)}){certainty}."
-        )
-    if row.get("rate") is None or row.get("n") is None:
-        return ""
-    where = f" ({row['evidence']})" if row.get("evidence") else ""
-    against = ""
-    if row.get("expected_rate") is not None:
-        against = f", against {share(row['expected_rate'])} expected of comparable problems"
-    elif row.get("base_rate") is not None:
-        against = f", against {share(row['base_rate'])} of all problems"
-    odds = f"; odds ratio {_odds(row)}" if row.get("odds") is not None else ""
-    have = f"{row['n_with']} of {row['n']} active problems{where} have the concept"
-    return f"{have} ({share(row['rate'])}){against}{odds}{certainty}."
-
-
-def _odds(row: Mapping[str, Any]) -> str:
-    if row.get("odds_low") is None:
-        return number(row.get("odds"))
-    return f"{number(row.get('odds'))}, 95 % interval {interval(row['odds_low'], row['odds_high'])}"
-
-
-def _top_problems(source: Source, stored: Stored) -> pl.DataFrame | None:
-    """The stored top problems with the problems' texts, where both are there."""
-    if not stored.has("feature", "place", "problem", "id", "activation", table="top_problems"):
-        return None
-    top = stored.other("top_problems")
-    data = next((d for d in source.of_type("problems") if d.has("id", "question")), None)
-    if top is None or data is None or data.table is None:
-        return top
-    wanted = top.select("problem").unique()
-    texts = data.table.with_row_index("problem").cast({"problem": wanted.schema["problem"]})
-    known = [name for name in ("question", "steps", "solution", "answer") if name in texts.columns]
-    texts = texts.select("problem", *known).join(wanted, on="problem", how="semi")
-    texts = texts.with_columns(steps=_steps(texts))
-    return top.join(texts, on="problem", how="left", maintain_order="left")
-
-
-def _steps(problems: pl.DataFrame) -> pl.Expr:
-    """`20*3=60 | 60+5=65` from the parsed steps; the solution as it stands where there are none."""
-    dtype = problems.schema.get("steps")
-    inner = dtype.inner if isinstance(dtype, pl.List) else None
-    if isinstance(inner, pl.Struct) and {"expression", "result"} <= set(inner.to_schema()):
-        step = pl.element().struct
-        result = step.field("result").cast(pl.String).str.replace(r"\.0$", "")
-        written = pl.concat_str(step.field("expression"), pl.lit("="), result)
-        return pl.col("steps").list.eval(written).list.join(" | ", ignore_nulls=True)
-    return pl.col("solution") if "solution" in problems.columns else pl.lit(None, pl.String)
-
-
-def _problems(identity: str, feature: int, top: pl.DataFrame | None, n: int) -> Table | None:
-    if top is None or not n:
-        return None
-    own = top.filter(pl.col("feature") == feature).sort("place").head(n)
-    if own.is_empty():
-        return None
-    caption = f"Problems on which feature {feature} is strongest"
-    return table_of(own, PROBLEMS, id=f"{identity}-problems", caption=caption)

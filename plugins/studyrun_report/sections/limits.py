@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import polars as pl
-
 from studyrun_report.blocks import Block, Section, Text
+from studyrun_report.labels import shortage
 from studyrun_report.sections.verdicts import verdicts
 from studyrun_report.source import Source, Stored
 from studyrun_report.tables import Spec, first_of, table_of
@@ -53,27 +52,18 @@ def _inconclusive(source: Source) -> Iterator[Text]:
 
 
 def _features(source: Source, stored: Stored) -> Iterator[Block]:
-    if not stored.has("feature", "kind", "n_active", "n_total", "n_needed") or stored.table is None:
+    labels = stored.table
+    short = None if labels is None else shortage(labels)
+    if labels is None or short is None or not short.n:
         return
-    short = stored.table.filter(pl.col("kind") == "insufficient")
-    if short.is_empty():
-        return
-    silent = short.filter(pl.col("n_active") == 0).height
-    never = f"; {silent} of them are active on no problem" if silent else ""
-    count = f"For {short.height} of {stored.table.height} features there are too few problems"
-    yield Text(source.named(stored, f"{count} to say what they encode{never}") + ".")
-    active = short.filter(pl.col("n_active") > 0).with_columns(problems_needed=_problems_needed())
-    order = [name for name in ("q", "n_needed", "feature") if name in active.columns]
-    first = active.sort(order, nulls_last=True).head(SHOWN)
+    silent = f"; {short.silent} of them are active on no problem" if short.silent else ""
+    count = f"For {short.n} of {labels.height} features there are too few problems"
+    yield Text(source.named(stored, f"{count} to say what they encode{silent}") + ".")
+    first = short.features.head(SHOWN)
     caption = source.named(stored, "Features with too few problems, closest to a label first")
-    table = table_of(first, INSUFFICIENT, id=f"{stored.slug}-insufficient", caption=caption)
-    yield first_of(table, active.height)
-
-
-def _problems_needed() -> pl.Expr:
-    """Problems with which so many would be active, at the frequency seen."""
-    needed = pl.col("n_needed") * pl.col("n_total") / pl.col("n_active")
-    return needed.ceil().cast(pl.Int64)
+    identity = f"{stored.slug}-insufficient"
+    table = table_of(first, INSUFFICIENT, id=identity, caption=caption, folded=True)
+    yield first_of(table, short.features.height)
 
 
 def _without_edits(source: Source) -> Iterator[Text]:

@@ -57,9 +57,8 @@ def _parameters(source: Source) -> Table:
         for name, value in (spec.get("with") or {}).items()
     ]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("step", "parameter", "value"), pl.String))
-    return table_of(
-        frame, PARAMETERS, id="parameters", caption="Every parameter, defaults included"
-    )
+    caption = "Every parameter, defaults included"
+    return table_of(frame, PARAMETERS, id="parameters", caption=caption, folded=True)
 
 
 def _specified(study: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -79,4 +78,5 @@ def _keys(source: Source) -> Table:
         for each in source.stored
     ]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(("step", "made_by", "key"), pl.String))
-    return table_of(frame, KEYS, id="keys", caption="Content keys of everything this rests on")
+    caption = "Content keys of everything this rests on"
+    return table_of(frame, KEYS, id="keys", caption=caption, folded=True)

@@ -1,7 +1,7 @@
 "use strict";
 // Sorting: a button in every column head; the page reads the same without it.
 for (const table of document.querySelectorAll("table[data-sortable]")) {
-  const heads = [...table.tHead.rows[0].cells];
+  const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
   heads.forEach((head, column) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -27,13 +27,13 @@ function compare(a, b, sign) {
   return sign * (both ? x - y : a.localeCompare(b, "en"));
 }
 
-// A link to a feature opens it; printing opens them all.
+// A link to a feature opens it and what it stands in; printing opens everything.
 function open() {
   let target = null;
   try { target = document.getElementById(decodeURIComponent(location.hash.slice(1))); }
   catch { return; }
   if (target instanceof HTMLDetailsElement) {
-    target.open = true;
+    for (let each = target; each; each = each.parentElement.closest("details")) each.open = true;
     target.scrollIntoView();
   }
 }

@@ -1,0 +1,75 @@
+"""What is counted of a labelling, for every section that speaks of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from studyrun_classify.kinds import is_labelled
+
+__all__ = ["NEEDED", "Shortage", "labelled", "shortage", "with_odds"]
+
+NEEDED = ("feature", "label", "kind")
+"""Columns without which a table is no table of labels."""
+TOO_FEW = ("n_active", "n_total", "n_needed")
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """The features of which too few active problems are known."""
+
+    features: pl.DataFrame
+    """Those that are active at all, with `problems_needed`; the closest to a label first."""
+    silent: int
+    """How many more are active on no problem."""
+    active_needed: int | None
+    """Active problems that they need, in the median; None where unknown."""
+    problems_needed: int | None
+    """Problems in all that they need, in the median."""
+
+    @property
+    def n(self) -> int:
+        """How many features there are in all."""
+        return self.features.height + self.silent
+
+
+def labelled(labels: pl.DataFrame) -> pl.DataFrame:
+    """The features with a label, most certain first."""
+    named = labels.filter(is_labelled())
+    order = [name for name in ("q", "rank", "feature") if name in named.columns]
+    return named.sort(order, nulls_last=True)
+
+
+def with_odds(labels: pl.DataFrame) -> pl.DataFrame:
+    """With `odds`, `odds_low` and `odds_high` where their logarithms are there."""
+    logs = {"log_odds": "odds", "ci_low": "odds_low", "ci_high": "odds_high"}
+    known = {odds: pl.col(log).exp() for log, odds in logs.items() if log in labels.columns}
+    return labels.with_columns(**known)
+
+
+def shortage(labels: pl.DataFrame) -> Shortage | None:
+    """What is called `insufficient`; None where it is not said how many problems it would take."""
+    if not {*NEEDED, *TOO_FEW} <= set(labels.columns):
+        return None
+    short = labels.filter(pl.col("kind") == "insufficient")
+    active = short.filter(pl.col("n_active") > 0).with_columns(problems_needed=_problems_needed())
+    order = [name for name in ("q", "n_needed", "feature") if name in active.columns]
+    return Shortage(
+        features=active.sort(order, nulls_last=True),
+        silent=short.height - active.height,
+        active_needed=_half(active["n_needed"]),
+        problems_needed=_half(active["problems_needed"]),
+    )
+
+
+def _problems_needed() -> pl.Expr:
+    """Problems with which so many would be active, at the frequency seen."""
+    needed = pl.col("n_needed") * pl.col("n_total") / pl.col("n_active")
+    return needed.ceil().cast(pl.Int64)
+
+
+def _half(needed: pl.Series) -> int | None:
+    """The median, one of the values."""
+    value = needed.drop_nulls().quantile(0.5, interpolation="higher")
+    return None if value is None else int(value)
