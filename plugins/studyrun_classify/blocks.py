@@ -21,7 +21,7 @@ from studyrun_classify.tests import Tests
 __all__ = ["Block", "Blocks"]
 
 Places = NDArray[np.intp]
-AT_ONCE = 2**22
+AT_ONCE = 2**21
 """Numbers that the largest array of a block may hold; a block takes about ten such arrays."""
 
 

@@ -65,7 +65,6 @@ among problems alike in `strata`; `_parts` also among those in which all parts o
 `_claim` the larger p of the two. `q_discovery`, `q_confirmation` on the halves that `evidence`
 names, null where neither half found the pair."""
 
-HALVES: tuple[Side, Side] = ("first", "second")
 FOUND = ("q_discovery", "q_confirmation", "evidence", "confirmed")
 
 
@@ -144,7 +143,7 @@ def _found(blocks: Blocks, params: EnrichmentParams) -> list[Direction]:
     first, second = first[eligible], second[eligible]
     matters = np.any([may_matter(lower_bound(p), params.alpha) for p in (first, second)], axis=0)
     pairs, numbers = np.flatnonzero(matters), np.flatnonzero(eligible)
-    on_first, on_second = (_exact(blocks, side, numbers[pairs]) for side in HALVES)
+    on_first, on_second = _exact(blocks, numbers[pairs])
     first[pairs], second[pairs] = on_first.alike, on_second.alike
     ways = [
         direction("second", first, pairs, on_first, on_second, params.alpha),
@@ -153,17 +152,22 @@ def _found(blocks: Blocks, params: EnrichmentParams) -> list[Direction]:
     return [replace(way, pairs=numbers[way.pairs]) for way in ways]
 
 
-def _exact(blocks: Blocks, side: Side, pairs: Places) -> Claims:
-    """The p-values of some pairs, ascending."""
-    parts = []
+def _exact(blocks: Blocks, pairs: Places) -> list[Claims]:
+    """The p-values of some pairs, ascending, on either half."""
+    parts: dict[Side, list[Claims]] = {"first": [], "second": []}
     for block, tests in blocks:
         some = pairs[slice(*np.searchsorted(pairs, [block.start, block.stop]))]
-        parts.append(tests.exact(side, *block.places(some)))
+        if len(some):  # else nothing needs to be counted
+            for side, part in parts.items():
+                part.append(tests.exact(side, *block.places(some)))
     nothing = np.empty(0)
-    return Claims(
-        np.concatenate([nothing, *(part.log_alike for part in parts)]),
-        np.concatenate([nothing, *(part.log_parts for part in parts)]),
-    )
+    return [
+        Claims(
+            np.concatenate([nothing, *(claims.log_alike for claims in part)]),
+            np.concatenate([nothing, *(claims.log_parts for claims in part)]),
+        )
+        for part in parts.values()
+    ]
 
 
 def _every(block: Block, tests: Tests, tested: Tested, params: EnrichmentParams) -> pl.DataFrame:

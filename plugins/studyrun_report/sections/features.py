@@ -56,10 +56,10 @@ MEANINGS = {
     "enriched": "labelled: found on one half of the problems and confirmed on the other",
     "untested": "labelled or not by shares; nothing was tested",
     "weak": "associated with a concept, but too weakly for a label",
-    "not-confirmed": "associated with a concept, but what one half shows the other does not confirm",
+    "not-confirmed": "associated with a concept, but one half does not confirm the other",
     "explained": "associated with a concept, but not among comparable problems",
     "not-enriched": "there were problems enough, and nothing was found",
-    "not-selected": "the best prediction of every concept does without it; it may say the same as others",
+    "not-selected": "the probes do without it; it may say the same as other features",
     "insufficient": "too few problems to say",
 }
 """What the verdicts of the built-in classifiers mean."""
