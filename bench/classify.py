@@ -24,10 +24,10 @@ import polars as pl
 
 from studyrun import Concept, Evidence
 from studyrun_classify import associate, associations
-from studyrun_classify.enrichment import classify
+from studyrun_classify.classifiers.enrichment import classify
 from studyrun_classify.features import ranked
-from studyrun_classify.incidence import counts, incidence_of
 from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.statistics.incidence import counts, incidence_of
 
 SMALL = {"n_problems": 1_495, "d_sae": 512, "rarest": 0.001}
 LARGE = {"n_problems": 100_000, "d_sae": 65_536, "rarest": 0.01}

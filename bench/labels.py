@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from studyrun_classify.enrichment import classify
-from studyrun_classify.intervals import wilson
+from studyrun_classify.classifiers.enrichment import classify
 from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.statistics.intervals import wilson
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests/classify"))
 

@@ -18,15 +18,15 @@ from studyrun_classify.params import (
 __all__ = ["associate", "associations", "published_rule", "studyrun_components"]
 
 _HOMES = {
-    "associate": "studyrun_classify.association",
-    "associations": "studyrun_classify.scale",
-    "published_rule": "studyrun_classify.rule",
+    "associate": "studyrun_classify.statistics.association",
+    "associations": "studyrun_classify.statistics.scale",
+    "published_rule": "studyrun_classify.classifiers.rule",
 }
 
 if TYPE_CHECKING:
-    from studyrun_classify.association import associate
-    from studyrun_classify.rule import published_rule
-    from studyrun_classify.scale import associations
+    from studyrun_classify.classifiers.rule import published_rule
+    from studyrun_classify.statistics.association import associate
+    from studyrun_classify.statistics.scale import associations
 
 
 @hookimpl
@@ -49,7 +49,7 @@ def studyrun_components() -> Iterable[Component]:
         name="enrichment",
         version="2",
         params=EnrichmentParams,
-        target="studyrun_classify.enrichment:classify",
+        target="studyrun_classify.classifiers.enrichment:classify",
         laws=(Law("support", parameter="min_support"),),
         summary="labels from associations found on half of the problems, confirmed on the other",
     )
@@ -58,7 +58,7 @@ def studyrun_components() -> Iterable[Component]:
         name="probe",
         version="1",
         params=ProbeParams,
-        target="studyrun_classify.probe:classify",
+        target="studyrun_classify.classifiers.probe:classify",
         laws=(Law("support", parameter="min_support"),),
         summary="labels from features that sparse probes of half of the problems use, confirmed on "
         "the other",
@@ -68,7 +68,7 @@ def studyrun_components() -> Iterable[Component]:
         name="thresholds",
         version="1",
         params=ThresholdParams,
-        target="studyrun_classify.thresholds:classify",
+        target="studyrun_classify.classifiers.thresholds:classify",
         summary="labels from shares of a feature's top problems, untested: for comparison",
     )
     yield Component(
@@ -76,7 +76,7 @@ def studyrun_components() -> Iterable[Component]:
         name="taxonomy",
         version="1",
         params=TaxonomyParams,
-        target="studyrun_classify.taxonomy:classify",
+        target="studyrun_classify.classifiers.taxonomy:classify",
         summary="operation-level, value-level or mixed by counts alone, untested: for comparison",
     )
 

@@ -12,20 +12,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from studyrun import Artifact, Concept, Context, Evidence, Inputs, Result, StudyError
-from studyrun_classify.agreement import agreement, compared
-from studyrun_classify.controls import control_runs
+from studyrun_classify.controls.agreement import agreement, compared
+from studyrun_classify.controls.exchange import control_runs
+from studyrun_classify.controls.rates import control_table, labelled_by
+from studyrun_classify.controls.stability import SCHEMA as MATCHES
+from studyrun_classify.controls.stability import best_matches, matches
+from studyrun_classify.controls.swap_pairs import swap_pairs
 from studyrun_classify.distribution import distribution
 from studyrun_classify.evidence import evidence_of, labelled_problems
 from studyrun_classify.features import top_problems
-from studyrun_classify.incidence import incidence_of
 from studyrun_classify.labels import with_measured
 from studyrun_classify.params import ClassifyParams
 from studyrun_classify.procedure import Procedure, procedures
 from studyrun_classify.ranks import Ranks, faults, parse
-from studyrun_classify.rates import control_table, labelled_by
-from studyrun_classify.stability import SCHEMA as MATCHES
-from studyrun_classify.stability import best_matches, matches
-from studyrun_classify.swap_pairs import swap_pairs
+from studyrun_classify.statistics.incidence import incidence_of
 from studyrun_classify.variants import UNTRAINED, seeds
 
 __all__ = ["run"]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from studyrun_classify.intervals import wilson
 from studyrun_classify.kinds import KINDS
 from studyrun_classify.ranks import Ranks
+from studyrun_classify.statistics.intervals import wilson
 
 __all__ = ["SCHEMA", "distribution"]
 

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from studyrun import Evidence, StudyError
-from studyrun_classify.stability import stability
+from studyrun_classify.controls.stability import stability
 from studyrun_classify.variants import UNTRAINED
 
 __all__ = ["COLUMNS", "FEATURE", "MEASURED", "SCHEMA", "labels_table", "with_measured"]

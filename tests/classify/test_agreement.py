@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from studyrun_classify.agreement import AGREEMENT, COMPARED, agreement, compared, kappa
+from studyrun_classify.controls.agreement import AGREEMENT, COMPARED, agreement, compared, kappa
 
 
 def numbers(counts):

@@ -10,8 +10,8 @@ from scipy.stats import fisher_exact
 
 from strategies import counted_tables
 from studyrun_classify import associate
-from studyrun_classify.association import adjusted, rates, upper_tails
-from studyrun_classify.power import detectable_rate, rate_at, rate_test_needs
+from studyrun_classify.statistics.association import adjusted, rates, upper_tails
+from studyrun_classify.statistics.power import detectable_rate, rate_at, rate_test_needs
 
 
 def table(*rows: tuple[int, int, int, int]) -> pl.DataFrame:

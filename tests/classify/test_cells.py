@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from planted import World
 
-from studyrun_classify.cells import always_on, cells_of, counted_cells
-from studyrun_classify.incidence import halves, incidence_of
+from studyrun_classify.statistics.cells import always_on, cells_of, counted_cells
+from studyrun_classify.statistics.incidence import halves, incidence_of
 
 
 def world_of_parts() -> World:

@@ -95,7 +95,7 @@ def test_sample_evidence_is_what_its_docstring_says():
 
 
 def test_its_features_follow_their_concepts():
-    from studyrun_classify.enrichment import classify
+    from studyrun_classify.classifiers.enrichment import classify
     from studyrun_classify.params import EnrichmentParams
 
     labels = classify(sample_evidence(400), EnrichmentParams()).labels

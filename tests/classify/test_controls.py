@@ -12,13 +12,13 @@ from polars.testing import assert_frame_equal
 from scipy.stats import chisquare
 
 from strategies import evidences
-from studyrun_classify.controls import control_runs, matched, permuted
-from studyrun_classify.enrichment import classify as enrichment
+from studyrun_classify.classifiers.enrichment import classify as enrichment
+from studyrun_classify.classifiers.thresholds import classify as thresholds
+from studyrun_classify.controls.exchange import control_runs, matched, permuted
 from studyrun_classify.features import ranked
-from studyrun_classify.incidence import incidence_of
 from studyrun_classify.kinds import is_labelled
 from studyrun_classify.params import EnrichmentParams, ThresholdParams
-from studyrun_classify.thresholds import classify as thresholds
+from studyrun_classify.statistics.incidence import incidence_of
 
 
 def strata(evidence):
@@ -165,8 +165,7 @@ def test_every_permutation_and_every_place_is_equally_likely():
         for _ in range(400)
     )
     places = Counter(
-        tuple(matched(evidence, rng).activations.sort("activation")["problem"])
-        for _ in range(400)
+        tuple(matched(evidence, rng).activations.sort("activation")["problem"]) for _ in range(400)
     )
     assert (len(orders), len(places)) == (6, 6)
     assert chisquare(list(orders.values())).pvalue > 1e-3

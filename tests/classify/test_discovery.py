@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studyrun_classify.discovery import accepted, direction, may_matter
-from studyrun_classify.tests import Claims
+from studyrun_classify.statistics.discovery import accepted, direction, may_matter
+from studyrun_classify.statistics.tests import Claims
 
 small = st.floats(0, 1).map(lambda x: x**6)
 p_values = st.lists(small, min_size=1, max_size=40).map(np.array)

@@ -12,9 +12,9 @@ from polars.testing import assert_frame_equal
 from worlds import PLANTED, mixture, null, with_concepts, with_wholes
 
 from studyrun import StudyError
-from studyrun_classify.enrichment import ASSOCIATIONS, classify
-from studyrun_classify.incidence import halves
+from studyrun_classify.classifiers.enrichment import ASSOCIATIONS, classify
 from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.statistics.incidence import halves
 
 PARAMS = EnrichmentParams()
 SECOND, FIRST = "second half, found on the first", "first half, found on the second"

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studyrun_classify.intervals import wilson
+from studyrun_classify.statistics.intervals import wilson
 
 
 def test_wilson_is_the_score_interval_worked_out_by_hand():

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.special import ndtri
 from scipy.stats import mannwhitneyu
 
-from studyrun_classify.mann_whitney import RankTest, ranks_of
-from studyrun_classify.mann_whitney import rank_test as rank_test_of_ranks
-from studyrun_classify.power import rank_test_needs
+from studyrun_classify.statistics.mann_whitney import RankTest, ranks_of
+from studyrun_classify.statistics.mann_whitney import rank_test as rank_test_of_ranks
+from studyrun_classify.statistics.power import rank_test_needs
 
 
 def rank_test(strength, holds, stratum=None) -> RankTest:

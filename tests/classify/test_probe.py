@@ -16,12 +16,10 @@ from scipy.stats import hypergeom
 from sklearn.exceptions import ConvergenceWarning
 
 from studyrun import StudyError
-from studyrun_classify import probe_path
-from studyrun_classify.incidence import halves
-from studyrun_classify.params import ProbeParams
-from studyrun_classify.probe import classify
-from studyrun_classify.probe_auroc import separation
-from studyrun_classify.probe_path import (
+from studyrun_classify.classifiers import probe_path
+from studyrun_classify.classifiers.probe import classify
+from studyrun_classify.classifiers.probe_auroc import separation
+from studyrun_classify.classifiers.probe_path import (
     chosen,
     fitted,
     folds,
@@ -29,6 +27,8 @@ from studyrun_classify.probe_path import (
     sample_of,
     sparse_probe,
 )
+from studyrun_classify.params import ProbeParams
+from studyrun_classify.statistics.incidence import halves
 
 PARAMS = ProbeParams()
 

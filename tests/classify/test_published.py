@@ -11,8 +11,8 @@ import pytest
 from planted import World
 
 from studyrun_classify import associate
+from studyrun_classify.classifiers.thresholds import classify
 from studyrun_classify.params import ThresholdParams
-from studyrun_classify.thresholds import classify
 
 pytestmark = pytest.mark.skipif(
     not data.DATA.is_dir(), reason=f"the published figures are not at {data.DATA}"

@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from scipy.stats import t as student
 
-from studyrun_classify.intervals import wilson
-from studyrun_classify.rates import SCHEMA, clustered, control_table
+from studyrun_classify.controls.rates import SCHEMA, clustered, control_table
+from studyrun_classify.statistics.intervals import wilson
 
 
 def plain(labelled):

@@ -6,10 +6,10 @@ from polars.testing import assert_frame_equal
 
 from studyrun import StudyError
 from studyrun_classify import associate, associations
-from studyrun_classify.blocks import Blocks
-from studyrun_classify.enrichment import classify
-from studyrun_classify.incidence import counts, incidence_of
+from studyrun_classify.classifiers.enrichment import classify
 from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.statistics.blocks import Blocks
+from studyrun_classify.statistics.incidence import counts, incidence_of
 
 
 def world_of_all_kinds() -> World:
@@ -40,7 +40,7 @@ def test_a_classification_does_not_depend_on_the_blocks(monkeypatch, at_once):
     """Law: however few features are counted at a time."""
     evidence = world_of_all_kinds().evidence()
     whole = classify(evidence, EnrichmentParams())
-    monkeypatch.setattr("studyrun_classify.blocks.AT_ONCE", at_once)
+    monkeypatch.setattr("studyrun_classify.statistics.blocks.AT_ONCE", at_once)
     assert len(Blocks(evidence, EnrichmentParams()).every) > 2
     again = classify(evidence, EnrichmentParams())
     assert_frame_equal(again.labels.sort("feature"), whole.labels.sort("feature"), rel_tol=1e-9)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from planted import World
 
-from studyrun_classify.enrichment import classify
-from studyrun_classify.incidence import halves, incidence_of
+from studyrun_classify.classifiers.enrichment import classify
 from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.sets import in_sets
+from studyrun_classify.statistics.incidence import halves, incidence_of
+from studyrun_classify.statistics.sets import in_sets
 
 N = 400
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import studyrun_classify.stability as module
-from studyrun_classify.stability import SCHEMA, best_matches, matches, stability
+import studyrun_classify.controls.stability as module
+from studyrun_classify.controls.stability import SCHEMA, best_matches, matches, stability
 
 
 def directions(n, d=8, seed=0):

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies import counts_of_strata
-from studyrun_classify.intervals import log_odds
-from studyrun_classify.stratified import (
+from studyrun_classify.statistics.intervals import log_odds
+from studyrun_classify.statistics.stratified import (
     Tables,
     common_odds,
     expected_rate,

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-import studyrun_classify.swap_pairs as module
-import studyrun_classify.swap_power as swap_power
+import studyrun_classify.controls.swap_pairs as module
+import studyrun_classify.controls.swap_power as swap_power
 from strategies import evidences
-from studyrun_classify.incidence import incidence_of
+from studyrun_classify.controls.swap_pairs import SCHEMA, swap_pairs
+from studyrun_classify.controls.swap_power import moved_test_needs, moved_test_power
 from studyrun_classify.params import SwapTest
-from studyrun_classify.swap_pairs import SCHEMA, swap_pairs
-from studyrun_classify.swap_power import moved_test_needs, moved_test_power
+from studyrun_classify.statistics.incidence import incidence_of
 
 TEST = SwapTest()
 

@@ -7,15 +7,9 @@ import polars as pl
 import pytest
 
 from studyrun.testing import run_study, tiny_study
-from studyrun_classify import (
-    agreement,
-    distribution,
-    enrichment,
-    labels,
-    rates,
-    stability,
-    swap_pairs,
-)
+from studyrun_classify import distribution, labels
+from studyrun_classify.classifiers import enrichment
+from studyrun_classify.controls import agreement, rates, stability, swap_pairs
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/tables.md").read_text()
 SCHEMAS = {

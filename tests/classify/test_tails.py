@@ -8,7 +8,11 @@ from hypothesis import given, settings
 from scipy.stats import hypergeom
 
 from strategies import counted_tables, counts_of_strata
-from studyrun_classify.tails import LARGEST_TABLE, hypergeometric_tail, log_stratified_tail
+from studyrun_classify.statistics.tails import (
+    LARGEST_TABLE,
+    hypergeometric_tail,
+    log_stratified_tail,
+)
 
 
 def stratified_tail(both, active, having, total) -> np.ndarray:

@@ -9,10 +9,10 @@ import pytest
 from planted import World
 
 from studyrun import Evidence
+from studyrun_classify.classifiers.taxonomy import SCHEMA, classify, level
 from studyrun_classify.evidence import membership
 from studyrun_classify.features import ranked
 from studyrun_classify.params import TaxonomyParams
-from studyrun_classify.taxonomy import SCHEMA, classify, level
 
 needs_figures = pytest.mark.skipif(
     not data.DATA.is_dir(), reason=f"the published figures are not at {data.DATA}"

@@ -3,9 +3,9 @@ import polars as pl
 import pytest
 from planted import World
 
+from studyrun_classify.classifiers.thresholds import classify
+from studyrun_classify.classifiers.top_counts import SCHEMA, top_counts
 from studyrun_classify.params import ThresholdParams
-from studyrun_classify.thresholds import classify
-from studyrun_classify.top_counts import SCHEMA, top_counts
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from studyrun_classify.intervals import wilson
+from studyrun_classify.statistics.intervals import wilson
 from studyrun_report.blocks import Block, Figure, Text
 from studyrun_report.charts import stability_chart
 from studyrun_report.labels import NEEDED, labelled

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from studyrun_classify.cells import Cells, CountedCells, Side, counted_cells
-from studyrun_classify.incidence import Incidence, counted_pairs
-from studyrun_classify.intervals import Estimate
+from studyrun_classify.statistics.cells import Cells, CountedCells, Side, counted_cells
+from studyrun_classify.statistics.incidence import Incidence, counted_pairs
+from studyrun_classify.statistics.intervals import Estimate
 
 __all__ = ["Claims", "Floats", "Places", "Tests", "effects", "nullable"]
 

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from studyrun_classify.association import share
-from studyrun_classify.cells import Side
-from studyrun_classify.mann_whitney import RankTest, rank_test, ranks_of
-from studyrun_classify.tests import Claims, Floats, Places, Tests, effects, nullable
+from studyrun_classify.statistics.association import share
+from studyrun_classify.statistics.cells import Side
+from studyrun_classify.statistics.mann_whitney import RankTest, rank_test, ranks_of
+from studyrun_classify.statistics.tests import Claims, Floats, Places, Tests, effects, nullable
 
 __all__ = ["Magnitude"]
 

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from studyrun_classify.intervals import Estimate, normal_quantile
 from studyrun_classify.kinds import is_labelled
+from studyrun_classify.statistics.intervals import Estimate, normal_quantile
 
 __all__ = ["AGREEMENT", "COMPARED", "agreement", "compared", "kappa"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from studyrun_classify.incidence import Incidence, halves, numbers_of, pieces
-from studyrun_classify.stratified import Tables
+from studyrun_classify.statistics.incidence import Incidence, halves, numbers_of, pieces
+from studyrun_classify.statistics.stratified import Tables
 
 __all__ = ["Cells", "CountedCells", "Side", "always_on", "cells_of", "counted_cells"]
 

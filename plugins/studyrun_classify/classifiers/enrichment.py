@@ -9,15 +9,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from studyrun import Classification, Evidence
-from studyrun_classify.association import adjusted, level_of, verdict
-from studyrun_classify.blocks import Block, Blocks
-from studyrun_classify.cells import Side
-from studyrun_classify.discovery import Direction, direction, may_matter
-from studyrun_classify.effects import effect, floor, needs
+from studyrun_classify.classifiers.verdicts import LABELS, labels, untested
 from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.stratified import lower_bound
-from studyrun_classify.tests import Claims, Places, Tests, nullable
-from studyrun_classify.verdicts import LABELS, labels, untested
+from studyrun_classify.statistics.association import adjusted, level_of, verdict
+from studyrun_classify.statistics.blocks import Block, Blocks
+from studyrun_classify.statistics.cells import Side
+from studyrun_classify.statistics.discovery import Direction, direction, may_matter
+from studyrun_classify.statistics.effects import effect, floor, needs
+from studyrun_classify.statistics.stratified import lower_bound
+from studyrun_classify.statistics.tests import Claims, Places, Tests, nullable
 
 __all__ = ["ASSOCIATIONS", "classify"]
 

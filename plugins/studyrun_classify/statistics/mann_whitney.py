@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 from scipy.stats import rankdata
 
-from studyrun_classify.intervals import Estimate, normal_quantile
+from studyrun_classify.statistics.intervals import Estimate, normal_quantile
 
 __all__ = ["RankSums", "RankTest", "rank_sums", "rank_test", "ranks_of"]
 

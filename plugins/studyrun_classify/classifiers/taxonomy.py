@@ -17,9 +17,9 @@ from typing import Literal
 import polars as pl
 
 from studyrun import Classification, Evidence
+from studyrun_classify.classifiers.top_counts import SCHEMA as LABELS
+from studyrun_classify.classifiers.top_counts import Row, numbers_of, rows_of_features, top_counts
 from studyrun_classify.params import TaxonomyParams
-from studyrun_classify.top_counts import SCHEMA as LABELS
-from studyrun_classify.top_counts import Row, numbers_of, rows_of_features, top_counts
 
 __all__ = ["SCHEMA", "Level", "classify", "level"]
 

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 import polars as pl
 
 from studyrun import Classification, Evidence
+from studyrun_classify.classifiers.rule import PublishedLabel, Shares, published_rule
+from studyrun_classify.classifiers.top_counts import (
+    SCHEMA,
+    Row,
+    numbers_of,
+    rows_of_features,
+    top_counts,
+)
 from studyrun_classify.params import ThresholdParams
-from studyrun_classify.rule import PublishedLabel, Shares, published_rule
-from studyrun_classify.top_counts import SCHEMA, Row, numbers_of, rows_of_features, top_counts
 
 __all__ = ["classify"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from studyrun_classify.intervals import Estimate, normal_quantile
-from studyrun_classify.tails import log_stratified_tail
+from studyrun_classify.statistics.intervals import Estimate, normal_quantile
+from studyrun_classify.statistics.tails import log_stratified_tail
 
 __all__ = ["Tables", "common_odds", "expected_rate", "lower_bound", "normal_p",
            "stratified_log_p"]  # fmt: skip

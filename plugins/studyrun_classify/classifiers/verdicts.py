@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import polars as pl
 
 from studyrun import Concept
-from studyrun_classify.association import share
-from studyrun_classify.effects import effect, floor, needs_alike
 from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.statistics.association import share
+from studyrun_classify.statistics.effects import effect, floor, needs_alike
 
 __all__ = ["LABELS", "labels", "most_specific", "untested"]
 

@@ -11,10 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from studyrun_classify.incidence import Incidence
+from studyrun_classify.controls.swap_power import LARGEST, moved_test_needs, moved_test_power
 from studyrun_classify.kinds import is_labelled
 from studyrun_classify.params import SwapTest
-from studyrun_classify.swap_power import LARGEST, moved_test_needs, moved_test_power
+from studyrun_classify.statistics.incidence import Incidence
 
 __all__ = ["SCHEMA", "SwapPairs", "swap_pairs"]
 

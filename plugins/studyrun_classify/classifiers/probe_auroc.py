@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import pearson3, rankdata
 
-from studyrun_classify.intervals import Estimate, Interval, normal_quantile
+from studyrun_classify.statistics.intervals import Estimate, Interval, normal_quantile
 
 __all__ = ["Separation", "separation"]
 

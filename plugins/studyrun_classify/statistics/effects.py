@@ -7,9 +7,9 @@ import math
 import numpy as np
 import polars as pl
 
-from studyrun_classify.association import presence_needs, share
 from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.power import rank_test_needs
+from studyrun_classify.statistics.association import presence_needs, share
+from studyrun_classify.statistics.power import rank_test_needs
 
 __all__ = ["effect", "floor", "needs", "needs_alike"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from studyrun_classify.incidence import Incidence, pieces
 from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.statistics.incidence import Incidence, pieces
 
 __all__ = ["in_sets"]
 

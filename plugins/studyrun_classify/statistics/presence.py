@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from studyrun_classify.association import rates, upper_tails
-from studyrun_classify.cells import Side
-from studyrun_classify.stratified import (
+from studyrun_classify.statistics.association import rates, upper_tails
+from studyrun_classify.statistics.cells import Side
+from studyrun_classify.statistics.stratified import (
     Tables,
     common_odds,
     expected_rate,
     normal_p,
     stratified_log_p,
 )
-from studyrun_classify.tests import Claims, Floats, Places, Tests, effects, nullable
+from studyrun_classify.statistics.tests import Claims, Floats, Places, Tests, effects, nullable
 
 __all__ = ["Presence"]
 

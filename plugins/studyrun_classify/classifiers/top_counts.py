@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from studyrun import Evidence
-from studyrun_classify.association import share
 from studyrun_classify.features import top_problems
+from studyrun_classify.statistics.association import share
 
 __all__ = ["SCHEMA", "Row", "numbers_of", "rows_of_features", "top_counts"]
 

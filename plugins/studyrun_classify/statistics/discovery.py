@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studyrun_classify.association import adjusted
-from studyrun_classify.cells import Side
-from studyrun_classify.tests import Claims
+from studyrun_classify.statistics.association import adjusted
+from studyrun_classify.statistics.cells import Side
+from studyrun_classify.statistics.tests import Claims
 
 __all__ = ["Direction", "accepted", "direction", "may_matter"]
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from studyrun import Evidence
-from studyrun_classify.intervals import Interval, normal_quantile, wilson
 from studyrun_classify.kinds import is_labelled
 from studyrun_classify.procedure import Procedure
+from studyrun_classify.statistics.intervals import Interval, normal_quantile, wilson
 
 __all__ = ["SCHEMA", "clustered", "control_table", "labelled_by"]
 

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from studyrun import Evidence
-from studyrun_classify.association import adjusted, judged, level_of, upper_tails
-from studyrun_classify.incidence import counts, incidence_of, pieces
 from studyrun_classify.params import EnrichmentParams
+from studyrun_classify.statistics.association import adjusted, judged, level_of, upper_tails
+from studyrun_classify.statistics.incidence import counts, incidence_of, pieces
 
 __all__ = ["associations"]
 

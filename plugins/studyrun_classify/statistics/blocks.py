@@ -10,13 +10,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from studyrun import Evidence
-from studyrun_classify.cells import always_on, cells_of
-from studyrun_classify.incidence import incidence_of, pieces
-from studyrun_classify.magnitude import Magnitude
 from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.presence import Presence
-from studyrun_classify.sets import in_sets
-from studyrun_classify.tests import Tests
+from studyrun_classify.statistics.cells import always_on, cells_of
+from studyrun_classify.statistics.incidence import incidence_of, pieces
+from studyrun_classify.statistics.magnitude import Magnitude
+from studyrun_classify.statistics.presence import Presence
+from studyrun_classify.statistics.sets import in_sets
+from studyrun_classify.statistics.tests import Tests
 
 __all__ = ["Block", "Blocks"]
 

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from scipy.stats import false_discovery_control
 
-from studyrun_classify.intervals import log_odds
 from studyrun_classify.params import EnrichmentParams
-from studyrun_classify.power import rate_at, rate_test_needs
-from studyrun_classify.tails import hypergeometric_tail
+from studyrun_classify.statistics.intervals import log_odds
+from studyrun_classify.statistics.power import rate_at, rate_test_needs
+from studyrun_classify.statistics.tails import hypergeometric_tail
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,11 +21,11 @@ from scipy.sparse import csr_array, diags_array
 from sklearn.preprocessing import StandardScaler
 
 from studyrun import Classification, Concept, Evidence
-from studyrun_classify.incidence import Incidence, halves, incidence_of
+from studyrun_classify.classifiers.probe_auroc import Separation, separation
+from studyrun_classify.classifiers.probe_path import Probe, folds, sample_of, sparse_probe
+from studyrun_classify.classifiers.probe_verdicts import judged, labels, rows_of
 from studyrun_classify.params import ProbeParams
-from studyrun_classify.probe_auroc import Separation, separation
-from studyrun_classify.probe_path import Probe, folds, sample_of, sparse_probe
-from studyrun_classify.probe_verdicts import judged, labels, rows_of
+from studyrun_classify.statistics.incidence import Incidence, halves, incidence_of
 
 __all__ = ["classify"]
 

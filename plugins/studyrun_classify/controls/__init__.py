@@ -1,0 +1,1 @@
+"""What stands beside labels: data with nothing in them, other classifiers, other seeds, pairs."""

@@ -1,0 +1,1 @@
+"""What is counted and tested of features and concepts; pure functions of arrays and tables."""
