@@ -50,6 +50,7 @@ def studyrun_components() -> Iterable[Component]:
         version="2",
         params=EnrichmentParams,
         target="studyrun_classify.classifiers.enrichment:classify",
+        check="studyrun_classify.checks:strata",
         laws=(Law("support", parameter="min_support"),),
         summary="labels from associations found on half of the problems, confirmed on the other",
     )
@@ -59,6 +60,7 @@ def studyrun_components() -> Iterable[Component]:
         version="1",
         params=ProbeParams,
         target="studyrun_classify.classifiers.probe:classify",
+        check="studyrun_classify.checks:strata",
         laws=(Law("support", parameter="min_support"),),
         summary="labels from features that sparse probes of half of the problems use, confirmed on "
         "the other",

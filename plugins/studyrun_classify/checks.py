@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Any
 from studyrun import CheckScope, Fault
 from studyrun_classify.ranks import faults
 from studyrun_classify.variants import seeds
+from studyrun_data.columns import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from studyrun import Ref
-    from studyrun_classify.params import ClassifyParams
+    from studyrun_classify.params import ClassifyParams, EnrichmentParams, ProbeParams
 
-__all__ = ["check"]
+__all__ = ["check", "strata"]
 
 
 def check(params: ClassifyParams, scope: CheckScope) -> Iterator[Fault]:
     """What no schema can say of the parameters.
 
-    Rank ranges that are reversed, overlap, or go beyond the largest SAE before this step; concepts
-    and classifiers named twice; an SAE that would be its own control; a swap that cannot be told
-    from chance.
+    Rank ranges that are reversed, overlap, or go beyond the largest SAE before this step; strata
+    that are no columns of the problems; concepts and classifiers named twice; an SAE that would be
+    its own control; a swap that cannot be told from chance.
     """
     for index, message in faults(params.ranks, _largest_sae(scope)):
         yield Fault(("ranks", index), message)
+    yield from strata(params, scope)
     for index in _repeated(params.concepts):
         yield Fault(("concepts", index), "these concepts stand here twice")
     for index in _repeated([params.classifier, *params.compare]):
@@ -35,6 +37,16 @@ def check(params: ClassifyParams, scope: CheckScope) -> Iterator[Fault]:
     if params.swaps.moved <= params.swaps.by_chance:
         message = f"must be more than by_chance, which is {params.swaps.by_chance}"
         yield Fault(("swaps", "moved"), message)
+
+
+def strata(
+    params: ClassifyParams | EnrichmentParams | ProbeParams, scope: CheckScope
+) -> Iterator[Fault]:
+    """Strata that are no columns of the problems, as far as these are known."""
+    columns = columns_of(scope.steps.values())
+    for index, name in enumerate(params.strata):
+        if columns is not None and name not in columns:
+            yield Fault(("strata", index), f"the problems have no column {name!r}", columns)
 
 
 def _largest_sae(scope: CheckScope) -> int | None:

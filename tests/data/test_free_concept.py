@@ -11,14 +11,14 @@ from data_room import REGISTRY, load, write_lines
 from hypothesis import given, settings
 
 from strategies import problems
-from studyrun import CheckScope
+from studyrun import Bound, CheckScope, Component
 from studyrun.diagnostics import as_text
 from studyrun.reading.checking import check_study
 from studyrun.source import Source
+from studyrun_data.columns import COLUMNS, columns_of
 from studyrun_data.concepts.checks import free as check
 from studyrun_data.concepts.free import faults, free
 from studyrun_data.concepts.params import Free
-from studyrun_data.params import WordProblems
 from studyrun_data.table import table_of
 
 SOURCES = {
@@ -70,7 +70,7 @@ def test_it_holds_where_its_sql_is_true(written):
         (concept,) = free(frame, Free("mine", where))
         assert (concept.name, concept.kind, concept.parts) == ("mine", "free", ())
         assert holds(frame, [concept]) == {"mine": [oracle(p) for p in written]}
-        assert list(faults(where, [WordProblems()])) == []
+        assert list(faults(where, COLUMNS)) == []
 
 
 def test_the_example_of_the_documentation_finds_percentages():
@@ -93,12 +93,13 @@ def test_every_column_of_a_data_set_is_known_and_no_other(source, folder):
     """Law: the check knows exactly the columns that the problems will have."""
     name, given_ = source.replace("pairs", "word-problems"), SOURCES[source]
     columns = load(name, folder, **given_).tables["table"].schema
-    params = REGISTRY.bind("data", {name: given_}, folder).params
+    known = columns_of([REGISTRY.bind("data", {name: given_}, folder)])
+    assert known == tuple(columns)
     assert ("pair" in columns) == (source == "pairs")
     for column in columns:
-        assert list(faults(f'"{column}" IS NOT NULL', [params])) == []
+        assert list(faults(f'"{column}" IS NOT NULL', known)) == []
     for column in {"pair", "nobody"} - set(columns):
-        (fault,) = faults(f"{column} > 1", [params])
+        (fault,) = faults(f"{column} > 1", known)
         assert fault.message == f"the problems have no column {column!r}"
         assert (fault.within, fault.allowed) == (column, tuple(columns))
 
@@ -123,7 +124,7 @@ def test_every_column_of_a_data_set_is_known_and_no_other(source, folder):
     ],
 )
 def test_sql_that_is_no_property_of_a_problem_is_found(where, message):
-    (fault,) = faults(where, [WordProblems()])
+    (fault,) = faults(where, COLUMNS)
     assert fault.message.startswith(message)
     assert fault.path == ("where",)
 
@@ -133,11 +134,19 @@ class Elsewhere:
     """The parameters of somebody else's data set."""
 
 
-@pytest.mark.parametrize("sources", [[], [Elsewhere()], [WordProblems(), Elsewhere()]], ids=len)
-def test_data_of_others_may_have_more_columns_but_sql_stays_sql(sources):
-    assert list(faults("difficulty > 3", sources)) == []
-    assert [each.message for each in faults("difficulty >", sources)] == ["not an SQL expression"]
-    assert len(list(faults("answer + 1", sources))) == 1
+def elsewhere() -> Bound:
+    theirs = Component("data", "theirs", "1", Elsewhere, "theirs:load", makes="problems")
+    return Bound(theirs, Elsewhere(), lambda: None)
+
+
+@pytest.mark.parametrize("ours", [[], ["word-problems"]], ids=len)
+def test_data_of_others_may_have_more_columns_but_sql_stays_sql(ours):
+    sources = [elsewhere(), *(REGISTRY.bind("data", name) for name in ours)]
+    assert columns_of(sources) is None
+    assert columns_of([]) is None
+    assert list(faults("difficulty > 3", None)) == []
+    assert [each.message for each in faults("difficulty >", None)] == ["not an SQL expression"]
+    assert len(list(faults("answer + 1", None))) == 1
 
 
 @pytest.mark.parametrize("kind", ["general", "insufficient", "unknown"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studyrun import CheckScope, Fault
+from studyrun_data.columns import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,4 @@ def free(params: Free, scope: CheckScope) -> Iterator[Fault]:
 
     if params.kind in RESERVED:
         yield Fault(("kind",), f"{params.kind!r} is what classifiers call features without a label")
-    steps = scope.steps.values()
-    yield from faults(
-        params.where, [each.params for each in steps if each.component.makes == "problems"]
-    )
+    yield from faults(params.where, columns_of(scope.steps.values()))

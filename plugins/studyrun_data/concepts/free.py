@@ -10,7 +10,6 @@ import polars as pl
 
 from studyrun import Concept, Fault
 from studyrun_data.concepts.params import Free
-from studyrun_data.params import Gsm8k, Jsonl, WordProblems
 from studyrun_data.table import PROBLEMS
 
 __all__ = ["faults", "free"]
@@ -25,26 +24,25 @@ def free(problems: pl.DataFrame, params: Free) -> list[Concept]:  # noqa: ARG001
     return [Concept(params.name, params.kind, pl.sql_expr(params.where).fill_null(value=False))]
 
 
-def faults(where: str, sources: Sequence[object]) -> Iterator[Fault]:
+def faults(where: str, columns: Sequence[str] | None) -> Iterator[Fault]:
     """Why the SQL is no yes/no property of the problems, as far as can be told without them.
 
     Args:
         where: the SQL.
-        sources: the parameters of the data sets that the problems may come from. If one is
-            of another plugin, it may have columns that are not known here.
+        columns: those of the problems; None where there may be others than are known here.
     """
     try:
         expr = pl.sql_expr(where)
     except pl.exceptions.PolarsError as error:
         yield _fault(f"not an SQL expression{_reason(error, where)}")
         return
-    schema = PAIRED if any(map(_has_pairs, sources)) else PROBLEMS
+    schema = PAIRED if columns and "pair" in columns else PROBLEMS
     unknown = [name for name in dict.fromkeys(expr.meta.root_names()) if name not in schema]
     if any(name not in where for name in unknown):
         yield _fault("must be one expression over a problem's columns, without a SELECT in it")
     elif not unknown:
         yield from _of_values(expr, schema, where)
-    elif sources and all(isinstance(each, WordProblems | Gsm8k | Jsonl) for each in sources):
+    elif columns is not None:
         for name in unknown:
             message = f"the problems have no column {name!r}"
             yield Fault(("where",), message, tuple(schema), within=name)
@@ -64,12 +62,6 @@ def _of_values(expr: pl.Expr, schema: pl.Schema, where: str) -> Iterator[Fault]:
         yield _fault(f"gives {given}, not yes or no; compare it with something")
     elif found.height != problems.height:
         yield _fault("must say yes or no of each problem, not of all together")
-
-
-def _has_pairs(source: object) -> bool:
-    return isinstance(source, WordProblems) and bool(
-        source.contrast_operations or source.contrast_values
-    )
 
 
 def _reason(error: Exception, where: str) -> str:
