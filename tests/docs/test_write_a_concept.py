@@ -1,60 +1,28 @@
 """docs/how-to/write-a-concept.md, done from its first line to its last."""
 
-import ast
-import contextlib
-import io
-import re
 import runpy
-import shlex
-import tomllib
-from pathlib import Path
 
 import pytest
+from pages import Page, install, printed, said
 
 from installing import clean_imports  # noqa: F401  # a fixture
 from studyrun import open_run
-from studyrun.cli import main
 from studyrun.registry import Registry
 
-PAGE = (Path(__file__).parents[2] / "docs/how-to/write-a-concept.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, flags=re.DOTALL)
-FILES = {
-    found[1]: text
-    for _, text in BLOCKS
-    if (found := re.match(r"# (\S+\.(?:py|yaml))\n", text)) is not None
-}
-
-
-def blocks(language: str) -> list[str]:
-    """What is shown in a language and is no file."""
-    return [text for found, text in BLOCKS if found == language and text not in FILES.values()]
-
-
-def said(*words: str) -> tuple[int, str]:
-    """The exit code of a command, and what it printed."""
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        code = main(list(words))
-    return code, out.getvalue()
+PAGE = Page("write-a-concept.md")
+FILES, blocks = PAGE.files, PAGE.blocks
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """The folder in which every file was written and every command run, in the page's order."""
-    folder = tmp_path_factory.mktemp("concept")
-    for name, text in FILES.items():
-        (folder / name).write_text(text)
-    with contextlib.chdir(folder):
-        for command in "".join(blocks("console")).splitlines():
-            program, *words = shlex.split(command)
-            code, printed = said(*words)
-            assert (program, code) == ("studyrun", 0), printed
-    return folder
+    """The folder in which everything on the page was done."""
+    return PAGE.done_in(tmp_path_factory.mktemp("concept"))
 
 
 def test_everything_on_the_page_is_done_here():
     assert set(FILES) == {"each.yaml", "chains.py", "chains.yaml", "test_chains.py"}
     assert {len(blocks(language)) for language in ("text", "toml")} == {1}
-    assert len(BLOCKS) == len(FILES) + sum(
+    assert len(PAGE.every) == len(FILES) + sum(
         len(blocks(language)) for language in ("console", "python", "text", "toml")
     )
 
@@ -71,18 +39,16 @@ def test_the_mistake_is_told_as_shown(done, monkeypatch):
     wrong.mkdir()
     (wrong / "each.yaml").write_text(FILES["each.yaml"].replace("question LIKE", "qestion LIKE"))
     monkeypatch.chdir(wrong)
-    code, printed = said("check", "each.yaml")
-    assert (code, printed.splitlines()[0]) == (2, blocks("text")[0].strip())
+    code, told = said("check", "each.yaml")
+    assert (code, told.splitlines()[0]) == (2, blocks("text")[0].strip())
 
 
 def test_the_runs_own_table_says_which_problems_have_it(done, monkeypatch):
     monkeypatch.chdir(done)
     (code,) = blocks("python")
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(compile(code, "page", "exec"), {})
     problems = open_run(done / "outputs/each/latest")["data"].table
     n = sum("each" in question for question in problems["question"])
-    assert out.getvalue() == f"{n} of 240\n"
+    assert printed(code) == f"{n} of 240\n"
     assert 20 <= n <= 220
 
 
@@ -101,7 +67,14 @@ def test_the_test_on_the_page_passes(done, monkeypatch, clean_imports):  # noqa:
 
 
 def test_the_same_in_a_package(tmp_path, monkeypatch, clean_imports):  # noqa: F811
-    install_package(tmp_path)
+    install(
+        PAGE,
+        tmp_path,
+        "chains.py",
+        "chains",
+        "studyrun_chains.concepts",
+        "from studyrun import Concept",
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     bound = Registry.load().bind("concept", {"chains": {"apart": 2}})
     both = "from studyrun_chains import Chains\nfrom studyrun_chains.concepts import chains"
@@ -111,21 +84,3 @@ def test_the_same_in_a_package(tmp_path, monkeypatch, clean_imports):  # noqa: F
     tests["test_the_second_step_goes_on_with_the_result_of_the_first"]()
     (concept,) = bound.load()(tests["PROBLEMS"], bound.params)
     assert concept.name == "used 2 on"
-
-
-def install_package(site: Path) -> None:
-    """The function in one module, everything else in the other, and the entry point."""
-    source = FILES["chains.py"]
-    nodes = {getattr(node, "name", ""): node for node in ast.parse(source).body}
-    function = str(ast.get_source_segment(source, nodes["chains"]))
-    rest = source.replace(function, "").replace("chains:chains", "studyrun_chains.concepts:chains")
-    package, info = site / "studyrun_chains", site / "studyrun_chains-1.0.dist-info"
-    package.mkdir()
-    (package / "__init__.py").write_text(rest)
-    polars, body = "import polars as pl\n", re.sub(r"\n    import polars as pl .*", "", function)
-    (package / "concepts.py").write_text(f"{polars}from studyrun import Concept\n\n\n{body}\n")
-    entries = tomllib.loads(blocks("toml")[0])["project"]["entry-points"]["studyrun"]
-    lines = [f"{name} = {module}" for name, module in entries.items()]
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: studyrun-chains\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("\n".join(["[studyrun]", *lines, ""]))
