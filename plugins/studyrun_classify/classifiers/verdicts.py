@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from studyrun import Concept
+from studyrun_classify.labels import COLUMNS
 from studyrun_classify.params import EnrichmentParams
 from studyrun_classify.statistics.association import share
 from studyrun_classify.statistics.effects import effect, floor, needs_alike
@@ -14,31 +15,9 @@ from studyrun_classify.statistics.effects import effect, floor, needs_alike
 __all__ = ["LABELS", "labels", "most_specific", "untested"]
 
 PAIR = ["feature", "concept"]
-LABELS = pl.Schema(
-    {
-        "feature": pl.UInt32,
-        "label": pl.String,
-        "kind": pl.String,
-        "verdict": pl.String,
-        "evidence": pl.String,
-        "n_needed": pl.Int64,
-        "concept": pl.String,
-        "test": pl.String,
-        "n": pl.UInt32,
-        "n_with": pl.UInt32,
-        "rate": pl.Float64,
-        "expected_rate": pl.Float64,
-        "base_rate": pl.Float64,
-        "lift": pl.Float64,
-        "auroc": pl.Float64,
-        "log_odds": pl.Float64,
-        "ci_low": pl.Float64,
-        "ci_high": pl.Float64,
-        "q": pl.Float64,
-    }
-)
+LABELS = pl.Schema({"feature": pl.UInt32, **COLUMNS})
 """What is said of every feature; `labels` says what the columns mean."""
-NUMBERS = LABELS.names()[LABELS.names().index("n") :]
+NUMBERS = [*COLUMNS][[*COLUMNS].index("n") : [*COLUMNS].index("n_needed")]
 SOURCES = {
     "lift": "lift_alike",
     "n": "n_active",
@@ -212,7 +191,8 @@ def _row(frame: pl.DataFrame, **said: pl.Expr) -> pl.DataFrame:
     counted = [pl.col(SOURCES.get(name, name)).alias(name) for name in NUMBERS]
     frame = frame.with_columns(lift_alike=share("rate", "expected_rate"))
     spoken = [expr.alias(name) for name, expr in said.items()]
-    return frame.select("feature", *spoken, "concept", "test", *counted)
+    row = frame.select("feature", *spoken, "concept", "test", *counted)
+    return row.select(LABELS.names())
 
 
 def untested(features: pl.DataFrame, params: EnrichmentParams) -> pl.DataFrame:
