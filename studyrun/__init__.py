@@ -20,6 +20,7 @@ __all__ = [
     "Effect",
     "EffectCase",
     "EffectRef",
+    "Estimate",
     "Evidence",
     "Fault",
     "FilePath",
@@ -38,12 +39,17 @@ __all__ = [
     "PositiveInt",
     "QuestionsRefused",
     "RankRange",
+    "Read",
     "Ref",
+    "Replay",
     "Result",
     "Run",
+    "Runs",
     "SiteEdit",
+    "SiteEdits",
     "Step",
     "StudyError",
+    "Table",
     "Variant",
     "__version__",
     "hookimpl",
@@ -65,11 +71,13 @@ _HOMES = {
         "Measurement",
     ),
     "studyrun.artifacts": ("Artifact", "Result"),
+    "studyrun.columns": ("Table",),
     "studyrun.contracts": (
         "Bound",
         "CheckScope",
         "Component",
         "Context",
+        "Estimate",
         "Fault",
         "Inputs",
         "Kind",
@@ -81,6 +89,7 @@ _HOMES = {
         "Step",
         "Variant",
     ),
+    "studyrun.edits": ("Read", "Replay", "Runs", "SiteEdits"),
     "studyrun.errors": ("QuestionsRefused", "StudyError"),
     "studyrun.hookspecs": ("hookimpl",),
     "studyrun.params": (
@@ -113,11 +122,13 @@ if TYPE_CHECKING:
         Measurement,
     )
     from studyrun.artifacts import Artifact, Result
+    from studyrun.columns import Table
     from studyrun.contracts import (
         Bound,
         CheckScope,
         Component,
         Context,
+        Estimate,
         Fault,
         Inputs,
         Kind,
@@ -129,6 +140,7 @@ if TYPE_CHECKING:
         Step,
         Variant,
     )
+    from studyrun.edits import Read, Replay, Runs, SiteEdits
     from studyrun.errors import QuestionsRefused, StudyError
     from studyrun.hookspecs import hookimpl
     from studyrun.params import (

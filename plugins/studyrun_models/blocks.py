@@ -29,6 +29,7 @@ __all__ = [
     "edit_of",
     "edited",
     "find_blocks",
+    "moved_by",
     "recorded",
     "stream_of",
     "with_stream",
@@ -160,8 +161,10 @@ def recorded(hooks: Hooks, columns: Tensor, *, stop: bool = False) -> Iterator[d
 
 
 @contextmanager
-def edited(hooks: Hooks, columns: Tensor, delta: Tensor) -> Iterator[None]:
+def edited(hooks: Hooks, columns: Tensor, delta: Tensor) -> Iterator[list[Tensor]]:
     """Add `delta` (rows, d_model) after the hooked block at `columns` (rows,) in one pass.
+
+    The list then holds one tensor, how far each row was moved (`moved_by`).
 
     Raises:
         SiteError: the block did not run exactly once, or with another number of rows.
@@ -171,13 +174,22 @@ def edited(hooks: Hooks, columns: Tensor, delta: Tensor) -> Iterator[None]:
         stream = stream_of(output)
         if len(stream) != len(delta):
             raise SiteError(f"{len(delta)} edits for a pass of {len(stream)} rows")
-        rows = torch.arange(len(stream), device=stream.device)
+        site = (torch.arange(len(stream), device=stream.device), columns.to(stream.device))
         new = stream.clone()
-        new[rows, columns.to(stream.device)] += delta.to(stream)
+        new[site] += delta.to(stream)
+        moved.append(moved_by(new[site], stream[site]))
         return with_stream(output, new)
 
+    moved: list[Tensor] = []
     with hooks.during(add):
-        yield
+        yield moved
+
+
+def moved_by(edited: Tensor, clean: Tensor) -> Tensor:
+    """|x' - x| / |x| of the last dimension, flattened, float64, CPU; 0 where x stays as it was."""
+    before = torch.linalg.vector_norm(clean.double(), dim=-1)
+    far = torch.linalg.vector_norm(edited.double() - clean.double(), dim=-1)
+    return torch.where(far == 0, 0.0, far / before).flatten().cpu()
 
 
 def edit_of(edit: SiteEdit | None, rows: Sequence[int], of: int) -> SiteEdit | None:

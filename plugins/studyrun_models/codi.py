@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from studyrun import StudyError
 from studyrun_models.blocks import Hooks, edit_of, edited, recorded
 from studyrun_models.checkpoint import Checkpoint, find_checkpoint
+from studyrun_models.codi_passes import CodiPasses
 from studyrun_models.crew import crew
 from studyrun_models.facts import codi_facts, codi_section
+from studyrun_models.replay import Replaying
 from studyrun_models.stack import Reading, Stack, longest_first
-from studyrun_models.verify import verify
+from studyrun_models.verify import replay_fault, some_ids, verify
 from studyrun_models.vocabulary import Vocabulary
 from studyrun_models.weights import load_strictly, quiet, randomise
 
@@ -48,7 +50,11 @@ def load(params: CodiParams, context: Context) -> Codi:
     stack = Stack(model, facts.n_layers)
     vocabulary = Vocabulary(checkpoint.folder / "tokenizer.json")
     verify(stack, len(vocabulary))
-    return Codi(stack, vocabulary, facts, params, section)
+    model = Codi(stack, vocabulary, facts, params, section)
+    ids = some_ids(len(vocabulary))
+    middle = (1 + model.thoughts) // 2
+    model.full_because = replay_fault(CodiPasses(model, ids), (middle, 0), context)
+    return model
 
 
 class Codi:
@@ -66,6 +72,8 @@ class Codi:
         self.thoughts: int = section["thoughts"]
         self.eos, self.bot, self.eot = map(vocabulary.id, ("<eos>", section["bot"], section["eot"]))
         self.answer_prefix = vocabulary.plain(section["answer_prefix"])
+        self.full_because = ""
+        """Why edited runs cannot be replayed; empty if they can."""
 
     # The contract
 
@@ -79,7 +87,7 @@ class Codi:
     ) -> Tensor:
         """Residuals (questions, layers, positions, d_model), float32, on CPU."""
         ids = self.encode(questions)
-        passes = [self._pass_of(position) for position in positions]
+        passes = [self.pass_of(position) for position in positions]
         shape = (len(ids), len(layers), len(passes), self.facts.d_model)
         with torch.inference_mode(mode=False):
             out = torch.empty(shape)
@@ -112,6 +120,10 @@ class Codi:
 
             self._in_batches(work, ids, context, "answers")
         return texts
+
+    def replay(self, questions: Sequence[str], layer: int, context: Context) -> Replaying:
+        """The questions, to be edited after block `layer` (`studyrun.Replay`)."""
+        return Replaying(CodiPasses(self, self.encode(questions)), layer, context)
 
     # The passes
 
@@ -148,11 +160,12 @@ class Codi:
         begin = torch.full((len(reading.mask), 1), self.eot, device=reading.mask.device)
         self.stack.extend(reading, ids=begin)
         rows = self.stack.greedy(reading, {self.eos}, self.params.max_new_tokens)
+        return [self.text_of(row) for row in rows]
+
+    def text_of(self, ids: Sequence[int]) -> str:
+        """The text of written ids, without the answer's prefix."""
         n = len(self.answer_prefix)
-        return [
-            self.vocabulary.decode(row[n:] if row[:n] == self.answer_prefix else row)
-            for row in rows
-        ]
+        return self.vocabulary.decode(ids[n:] if list(ids[:n]) == self.answer_prefix else ids)
 
     # Helpers
 
@@ -163,14 +176,14 @@ class Codi:
         reading: Reading | None = None
         for number in range(max(passes) + 1):
             if number not in passes:
-                reading = self._advance(reading, ids)
+                reading = self.advance(reading, ids)
                 continue
             with recorded(hooks, last, stop=number == max(passes)) as seen:
-                reading = self._advance(reading, ids)
+                reading = self.advance(reading, ids)
             found[number] = torch.stack([seen[i][:, 0] for i in hooks.layers], dim=1)
         return torch.stack([found[number] for number in passes], dim=2)
 
-    def _advance(self, reading: Reading | None, ids: Sequence[Sequence[int]]) -> Reading:
+    def advance(self, reading: Reading | None, ids: Sequence[Sequence[int]]) -> Reading:
         """The next pass: the question, or one more thought."""
         if reading is None:
             return self.read(ids)
@@ -183,19 +196,20 @@ class Codi:
         reading: Reading | None = None
         for number in range(self.thoughts + 1):
             with self._editing(hooks, edit, number):
-                reading = self._advance(reading, ids)
+                reading = self.advance(reading, ids)
         assert reading is not None
         return self.speak(reading)
 
     def _editing(
         self, hooks: Hooks, edit: SiteEdit | None, number: int
-    ) -> AbstractContextManager[None]:
+    ) -> AbstractContextManager[Any]:
         """The edit, if this is the pass that computes its position."""
-        if edit is None or self._pass_of(edit.position) != number:
+        if edit is None or self.pass_of(edit.position) != number:
             return nullcontext()
         return edited(hooks, torch.full((len(edit.delta),), -1), edit.delta)
 
-    def _pass_of(self, position: Position) -> int:
+    def pass_of(self, position: Position) -> int:
+        """The pass that computes a position; StudyError if it is none."""
         if not isinstance(position, int) or not 0 <= position <= self.thoughts:
             raise StudyError(f"position {position!r} is none of 0..{self.thoughts}")
         return position

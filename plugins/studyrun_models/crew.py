@@ -25,11 +25,11 @@ FEW = 8
 
 
 @contextmanager
-def crew(device: torch.device, work: Work) -> Iterator[Work]:
+def crew(device: torch.device, work: Work, few: int = FEW) -> Iterator[Work]:
     """`work`, on CPU shared among as many threads as torch has; elsewhere as it is.
 
-    Every thread is given consecutive rows and runs in inference mode. If one raises, so does the
-    whole, when all have ended.
+    Every thread is given consecutive rows, about `few` at least, and runs in inference mode. If one
+    raises, so does the whole, when all have ended.
     """
     if device.type != "cpu":
         yield work
@@ -38,13 +38,15 @@ def crew(device: torch.device, work: Work) -> Iterator[Work]:
     torch.set_num_threads(1)
     try:
         with ThreadPoolExecutor(threads) as pool:
-            yield partial(_share, pool, threads, torch.inference_mode()(work))
+            yield partial(_share, pool, threads, few, torch.inference_mode()(work))
     finally:
         torch.set_num_threads(threads)
 
 
-def _share(pool: ThreadPoolExecutor, threads: int, work: Work, rows: Sequence[int]) -> None:
-    parts = min(threads, -(-len(rows) // FEW))
+def _share(
+    pool: ThreadPoolExecutor, threads: int, few: int, work: Work, rows: Sequence[int]
+) -> None:
+    parts = min(threads, -(-len(rows) // few))
     size = -(-len(rows) // parts)
     tasks = [pool.submit(work, rows[i : i + size]) for i in range(0, len(rows), size)]
     wait(tasks)

@@ -14,8 +14,10 @@ from studyrun_models.checkpoint import Checkpoint, find_checkpoint
 from studyrun_models.crew import crew
 from studyrun_models.facts import hf_facts
 from studyrun_models.positions import Tokens, column_of
+from studyrun_models.prompt_passes import PromptPasses
+from studyrun_models.replay import Replaying
 from studyrun_models.stack import Stack, longest_first
-from studyrun_models.verify import verify
+from studyrun_models.verify import replay_fault, some_ids, verify
 from studyrun_models.weights import WeightsError, account, quiet, randomise
 
 if TYPE_CHECKING:
@@ -38,8 +40,12 @@ def load(params: HfParams, context: Context) -> CausalLM:
         randomise(model, params.weights_seed)
     model.eval().requires_grad_(False)
     stack = Stack(model, facts.n_layers)
-    verify(stack, model.get_input_embeddings().num_embeddings)
-    return CausalLM(stack, tokenizer, facts, params)
+    vocabulary = model.get_input_embeddings().num_embeddings
+    verify(stack, vocabulary)
+    loaded = CausalLM(stack, tokenizer, facts, params)
+    prompts = [Tokens("", ids, (), range(len(ids))) for ids in some_ids(vocabulary)]
+    loaded.full_because = replay_fault(PromptPasses(loaded, prompts), ("last", 1), context)
+    return loaded
 
 
 class CausalLM:
@@ -51,7 +57,9 @@ class CausalLM:
         self._longest = getattr(config, "max_position_embeddings", None)
         self._vocabulary: int = stack.model.get_input_embeddings().num_embeddings
         ends = (config, stack.model.generation_config, tokenizer)
-        self._stop = set[int]().union(*(_numbers(each.eos_token_id) for each in ends))
+        self.full_because = ""
+        """Why edited runs cannot be replayed; empty if they can."""
+        self.stop = set[int]().union(*(_numbers(each.eos_token_id) for each in ends))
 
     # The contract
 
@@ -109,14 +117,22 @@ class CausalLM:
                 context.in_batches(shared, longest_first(ids), label="answers")
         return texts
 
+    def replay(self, questions: Sequence[str], layer: int, context: Context) -> Replaying:
+        """The prompts, to be edited after block `layer` (`studyrun.Replay`)."""
+        prompts, _ = self._located(questions, (), more=self.params.max_new_tokens)
+        return Replaying(PromptPasses(self, prompts), layer, context)
+
     # Helpers
 
     def _answer(
-        self, ids: Sequence[Sequence[int]], editing: AbstractContextManager[None]
+        self, ids: Sequence[Sequence[int]], editing: AbstractContextManager[Any]
     ) -> list[str]:
         with editing:
             reading = self.stack.read(ids)
-        rows = self.stack.greedy(reading, self._stop, self.params.max_new_tokens)
+        return self.texts_of(self.stack.greedy(reading, self.stop, self.params.max_new_tokens))
+
+    def texts_of(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """The texts of written ids."""
         texts: list[str] = self.tokenizer.batch_decode(rows, skip_special_tokens=True)
         return [text.strip() for text in texts]
 

@@ -20,9 +20,9 @@ from torch.nn import functional as F  # noqa: N812 - the usual name
 from studyrun_models.blocks import SiteError, find_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-__all__ = ["FEWEST", "Reading", "Stack", "longest_first"]
+__all__ = ["FEWEST", "Reading", "Stack", "greedy", "longest_first"]
 
 FEWEST = 4
 """Tokens in a pass from which on a core's products have the same bits, however many there are
@@ -39,6 +39,8 @@ class Reading:
     """(rows, 1), the position id of the next token."""
     cache: Any
     """Keys and values of all columns; None if they were not kept."""
+    states: Tensor
+    """(rows, tokens, d_model), states of the newest segment after the final norm."""
     hidden: Tensor
     """(rows, d_model), the last token's state after the final norm."""
 
@@ -56,6 +58,8 @@ class Stack:
         self.blocks = find_blocks(self.base, n_layers)
         self.device = next(model.parameters()).device
         self._accepts = set(inspect.signature(self.base.forward).parameters)
+        self.returns_tuples = False
+        """Whether a block returns its stream in a tuple; known once the model is verified."""
 
     def batches(
         self, rows: Sequence[int], ids: Sequence[Sequence[int]], tokens: int | None = None
@@ -96,8 +100,8 @@ class Stack:
         mask = columns >= width - lengths
         places = columns.expand_as(mask) if count_padding else mask.cumsum(1).sub(1).clamp_min(0)
         cache = self._new_cache() if keep else None
-        hidden = self._run(mask, places, cache, input_ids=tokens)
-        return Reading(mask, places[:, -1:] + 1, cache, hidden)
+        states = self._run(mask, places, cache, input_ids=tokens)
+        return Reading(mask, places[:, -1:] + 1, cache, states, states[:, -1])
 
     def extend(
         self, reading: Reading, *, ids: Tensor | None = None, embeds: Tensor | None = None
@@ -110,20 +114,26 @@ class Stack:
         places = reading.next + torch.arange(n, device=self.device)
         reading.mask = F.pad(reading.mask, (0, n), value=True)
         reading.next = reading.next + n
-        reading.hidden = self._run(reading.mask, places, reading.cache, **inputs)
+        reading.states = self._run(reading.mask, places, reading.cache, **inputs)
+        reading.hidden = reading.states[:, -1]
+
+    def run_with(
+        self, cache: Any, places: Tensor, ids: Tensor | None, embeds: Tensor | None
+    ) -> Tensor:
+        """States (rows, tokens, d_model) of a segment that attends as `cache` has it, unmasked."""
+        inputs = {"input_ids": ids} if embeds is None else {"inputs_embeds": embeds}
+        options = {"position_ids": places, "past_key_values": cache, "use_cache": True}
+        states: Tensor = self.base(**inputs, **options).last_hidden_state
+        return states
 
     def greedy(self, reading: Reading, stop: Collection[int], limit: int) -> list[list[int]]:
         """The most likely next tokens, one by one, until one of `stop` (left out) or `limit`."""
-        ends = torch.tensor(sorted(stop), device=self.device)
-        done = torch.zeros(len(reading.hidden), dtype=torch.bool, device=self.device)
-        columns: list[Tensor] = []
-        while len(columns) < limit:
-            columns.append(self.logits(reading.hidden).argmax(-1))
-            done |= torch.isin(columns[-1], ends)
-            if len(columns) == limit or bool(done.all()):
-                break
-            self.extend(reading, ids=columns[-1][:, None])
-        return [_until(row, stop) for row in torch.stack(columns, dim=1).tolist()]
+
+        def fed(tokens: Tensor) -> Tensor:
+            self.extend(reading, ids=tokens[:, None])
+            return self.logits(reading.hidden).argmax(-1)
+
+        return greedy(self.logits(reading.hidden).argmax(-1), fed, stop, limit)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token scores of states after the final norm (up to a monotone map per row)."""
@@ -131,7 +141,7 @@ class Stack:
         return scores
 
     def _run(self, mask: Tensor, places: Tensor, cache: Any, **inputs: Tensor | None) -> Tensor:
-        """The last token's state after the final norm, (rows, d_model)."""
+        """The states after the final norm, (rows, tokens, d_model)."""
         options = {
             "attention_mask": mask.long(),
             "position_ids": places,
@@ -140,7 +150,7 @@ class Stack:
         }
         known = {name: value for name, value in options.items() if name in self._accepts}
         states: Tensor = self.base(**inputs, **known).last_hidden_state
-        return states[:, -1]
+        return states
 
     def _new_cache(self) -> Any:
         from transformers import DynamicCache
@@ -153,6 +163,25 @@ class Stack:
 def longest_first(ids: Sequence[Sequence[int]]) -> list[int]:
     """Row numbers by falling length, so that a batch needs little padding and the first most."""
     return sorted(range(len(ids)), key=lambda row: (-len(ids[row]), row))
+
+
+def greedy(
+    first: Tensor, following: Callable[[Tensor], Tensor], stop: Collection[int], limit: int
+) -> list[list[int]]:
+    """`first` (rows,) and the tokens after it, until one of `stop` (left out) or `limit`.
+
+    Args:
+        first: ids of the first tokens.
+        following: the next ones (rows,), once these (rows,) are read.
+        stop: ids that end a row.
+        limit: tokens at most.
+    """
+    ends = torch.tensor(sorted(stop), device=first.device)
+    columns, done = [first], torch.isin(first, ends)
+    while len(columns) < limit and not bool(done.all()):
+        columns.append(following(columns[-1]))
+        done |= torch.isin(columns[-1], ends)
+    return [_until(row, stop) for row in torch.stack(columns, dim=1).tolist()]
 
 
 def _until(row: list[int], stop: Collection[int]) -> list[int]:

@@ -65,6 +65,16 @@ class Vocabulary:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
+    def known(self, text: str) -> list[int]:
+        """Token ids of a text; none where the vocabulary lacks a part of it."""
+        ids = self.plain(text)
+        return [] if self._unknown in ids else ids
+
+    def token(self, number: int) -> str:
+        """The text of one token, be it special or not."""
+        text: str | None = self._tokenizer.id_to_token(number)
+        return "" if text is None else text
+
     def decode(self, ids: Sequence[int]) -> str:
         """The words of some token ids, special tokens left out."""
         text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -1,4 +1,4 @@
-"""The losses of the four stages: drills, written steps, steps in parallel, and thoughts."""
+"""The losses of the stages: drills, written steps, steps in parallel, answers, thoughts."""
 
 from __future__ import annotations
 
@@ -170,6 +170,16 @@ def parallel_loss(
     return Outcome(answer.loss + result.loss + feed, facts)
 
 
+def direct_loss(network: Network, weights: Weights, batch: Batch, prefix: Prefix) -> Outcome:
+    """The answer from the question alone, at the positions that it has after six thoughts."""
+    ids = batch.decode[:, :-1]
+    positions = prefix.next + THOUGHTS + torch.arange(ids.shape[1])
+    x = F.embedding(ids, network.embed)
+    mask = _after(prefix.seen, ids.shape[1])
+    trace = network.run(weights, x, positions, mask, prefix.trace.cache)
+    return _answer_loss(network.logits(trace.hidden), batch)
+
+
 @dataclass(slots=True)
 class Thinking:
     """The recurrent part of a pass."""
@@ -234,16 +244,19 @@ def codi_loss(
     batch: Batch,
     prefix: Prefix,
     hide: Tensor,
-    gold_rows: Tensor,
+    gold_rows: Tensor | None,
 ) -> Outcome:
-    """CODI with results read from thoughts 1, 3, 5 and fed to thoughts 2, 4, 6.
+    """CODI with results read from thoughts 1, 3, 5 and, with `gold_rows`, fed to 2, 4, 6.
 
-    student + distillation at ':' + teacher + results + relative distance of the fed embeddings.
+    student + distillation at ':' + teacher + results + relative distance of the fed embeddings;
+    without `gold_rows` (batch, 3) what the thoughts are fed is left to the other terms.
     """
     teacher, teacher_states = teacher_loss(network, weights, batch, prefix, keep_states=True)
     embeddings = F.embedding(batch.results, network.embed)
-    gold = {p: (gold_rows[:, j], embeddings[:, j]) for j, p in enumerate(HOLDERS)}
-    thinking = think(network, weights, prefix, gold if gold_rows.any() else None)
+    gold = None
+    if gold_rows is not None and gold_rows.any():
+        gold = {p: (gold_rows[:, j], embeddings[:, j]) for j, p in enumerate(HOLDERS)}
+    thinking = think(network, weights, prefix, gold)
     keys = F.pad(_decode_keys(prefix, hide), (0, THOUGHTS), value=True)
     trace = decode(network, weights, batch, thinking, keys, keep_states=True)
     answer = _answer_loss(network.logits(trace.hidden), batch)
@@ -254,7 +267,8 @@ def codi_loss(
     feed = (_distance(thinking.fed[:, HOLDERS], embeddings) * weight).sum() / weight.sum()
     facts = teacher.facts | answer.facts | result.facts
     facts |= {"distil": distil.item(), "feed": feed.item()}
-    return Outcome(answer.loss + distil + teacher.loss + result.loss + feed, facts)
+    loss = answer.loss + distil + teacher.loss + result.loss
+    return Outcome(loss if gold_rows is None else loss + feed, facts)
 
 
 def _distillation(student: Tensor, teacher: Tensor | None) -> Tensor:

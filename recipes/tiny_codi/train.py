@@ -1,4 +1,4 @@
-"""Train tiny-codi from nothing: drills, written steps, steps in parallel, thoughts.
+"""Train tiny-codi or its idle twin from nothing: drills, written steps, then answers and thoughts.
 
 Every stage runs for a number of steps, and its learning rate follows that number. With
 `--finish HH:MM` (UTC) the last stage follows the clock instead and ends then. Interrupted runs
@@ -22,6 +22,7 @@ from network import Network, Shape, Weights, grow
 from objectives import (
     Outcome,
     codi_loss,
+    direct_loss,
     drill_loss,
     measure,
     parallel_loss,
@@ -45,7 +46,7 @@ class Stage:
 
     name: str
     objective: str
-    """drills, teacher, parallel or codi."""
+    """drills, teacher, parallel, direct or codi."""
     steps: int
     muon_lr: float
     lr: float
@@ -61,20 +62,36 @@ class Stage:
     """How often the teacher writes out the last step."""
     hide: float = 0.35
     """How often the answer cannot see the question."""
+    feed: bool = True
+    """Whether what thoughts 2, 4 and 6 are fed is trained towards the results' embeddings."""
     gold_until: int = 0
     """Results are fed with a probability that falls from 0.9 to 0 until this step."""
     grown: bool = False
     """Whether the network has grown to twice the blocks."""
 
 
-STAGES = (
+BEGINNING = (
     Stage("drills", "drills", 300, 0.02, 2e-3, 50, drill_size=64),
     Stage("teacher", "teacher", 600, 0.02, 2e-3, 20, 0.3, 0.5, drill_share=0.25, drill_size=32),
+)  # fmt: skip
+THINKING = (
+    *BEGINNING,
     Stage("parallel", "parallel", 900, 0.01, 1.5e-3, 20, 0.4, 0.4, drill_share=0.3, drill_size=32),
     Stage("codi8", "codi", 600, 0.008, 1e-3, 20, drill_share=0.3, keep_last=0.4, gold_until=120),
     Stage("codi16", "codi", 1300, 0.004, 5e-4, 20, 0.8, 0.05, drill_share=0.3, keep_last=0.4,
           grown=True),
 )  # fmt: skip
+"""The answer needs its thoughts: tiny-codi."""
+IDLE = (
+    *BEGINNING,
+    Stage("direct8", "direct", 500, 0.015, 1.5e-3, 20, drill_share=0.3, drill_size=32),
+    Stage("direct16", "direct", 1200, 0.01, 1e-3, 20, 0.6, 0.15, drill_share=0.3, drill_size=32,
+          grown=True),
+    Stage("codi16", "codi", 500, 0.004, 5e-4, 20, 0.8, 0.05, drill_share=0.3, keep_last=0.4,
+          hide=0.0, feed=False, grown=True),
+)  # fmt: skip
+"""The answer learns to do without, then CODI's plain objective: tiny-codi-idle."""
+RECIPES = {"thinking": THINKING, "idle": IDLE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +161,11 @@ def _problem_loss(
     if stage.objective == "codi":
         p = 0.9 * max(0.0, 1 - step / stage.gold_until) if stage.gold_until else 0.0
         gold = torch.rand(size, 3, generator=g) < p
-        return codi_loss(network, weights, batch, prefix, hide, gold)
-    outcome = parallel_loss(network, weights, batch, prefix, hide)
+        return codi_loss(network, weights, batch, prefix, hide, gold if stage.feed else None)
+    if stage.objective == "direct":
+        outcome = direct_loss(network, weights, batch, prefix)
+    else:
+        outcome = parallel_loss(network, weights, batch, prefix, hide)
     if rng.random() < 0.3:
         teacher, _ = teacher_loss(network, weights, batch, prefix)
         outcome = Outcome(outcome.loss + teacher.loss, outcome.facts | teacher.facts)
@@ -277,7 +297,7 @@ class Run:
         """Log, evaluate and save now and then."""
         step = self.progress.step
         if step % SAVE_EVERY == 0:
-            if stage.objective == "codi":
+            if stage.objective in ("direct", "codi"):
                 self.log.add(self._held_out())
             self.save(opts)
         if step % LOG_EVERY == 0:
@@ -302,6 +322,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
     """Settings from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="checkpoints and curves go here")
+    parser.add_argument("--recipe", choices=RECIPES, default="thinking")
     parser.add_argument("--d", type=int, default=128)
     parser.add_argument("--inner", type=int, default=352)
     parser.add_argument("--heads", type=int, default=4)
@@ -312,7 +333,7 @@ def parse(arguments: list[str] | None = None) -> Settings:
     parser.add_argument("--finish", help="HH:MM (UTC) at which the last stage ends")
     args = parser.parse_args(arguments)
     wanted = {name: int(n) for name, n in (text.split("=") for text in args.steps)}
-    stages = tuple(replace(s, steps=wanted.get(s.name, s.steps)) for s in STAGES)
+    stages = tuple(replace(s, steps=wanted.get(s.name, s.steps)) for s in RECIPES[args.recipe])
     shape = Shape(len(build_vocabulary()), args.d, args.layers, args.heads, args.inner)
     args.folder.mkdir(parents=True, exist_ok=True)
     finish = _finish_time(args.finish)
