@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "Artifact",
+    "Asked",
     "Bound",
     "CheckScope",
     "Classification",
@@ -17,6 +18,7 @@ __all__ = [
     "ConceptRef",
     "ConceptSource",
     "Context",
+    "DataRef",
     "Effect",
     "EffectCase",
     "EffectRef",
@@ -29,6 +31,7 @@ __all__ = [
     "Intervention",
     "Kind",
     "Law",
+    "Measure",
     "Measurement",
     "Model",
     "ModelFacts",
@@ -40,10 +43,12 @@ __all__ = [
     "QuestionsRefused",
     "RankRange",
     "Read",
+    "Reading",
     "Ref",
     "Replay",
     "Result",
     "Run",
+    "RunEffect",
     "Runs",
     "SiteEdit",
     "SiteEdits",
@@ -60,6 +65,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "studyrun.analysis": (
+        "Asked",
         "Classification",
         "Classifier",
         "Concept",
@@ -69,6 +75,8 @@ _HOMES = {
         "Evidence",
         "Intervention",
         "Measurement",
+        "Reading",
+        "RunEffect",
     ),
     "studyrun.artifacts": ("Artifact", "Result"),
     "studyrun.columns": ("Table",),
@@ -82,6 +90,7 @@ _HOMES = {
         "Inputs",
         "Kind",
         "Law",
+        "Measure",
         "Model",
         "ModelFacts",
         "Position",
@@ -95,6 +104,7 @@ _HOMES = {
     "studyrun.params": (
         "ClassifierRef",
         "ConceptRef",
+        "DataRef",
         "EffectRef",
         "FilePath",
         "Fraction",
@@ -111,6 +121,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
     from studyrun.analysis import (
+        Asked,
         Classification,
         Classifier,
         Concept,
@@ -120,6 +131,8 @@ if TYPE_CHECKING:
         Evidence,
         Intervention,
         Measurement,
+        Reading,
+        RunEffect,
     )
     from studyrun.artifacts import Artifact, Result
     from studyrun.columns import Table
@@ -133,6 +146,7 @@ if TYPE_CHECKING:
         Inputs,
         Kind,
         Law,
+        Measure,
         Model,
         ModelFacts,
         Position,
@@ -146,6 +160,7 @@ if TYPE_CHECKING:
     from studyrun.params import (
         ClassifierRef,
         ConceptRef,
+        DataRef,
         EffectRef,
         FilePath,
         Fraction,

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from studyrun.contracts import Context, Position
+    from studyrun.edits import Runs
 
 __all__ = [
+    "Asked",
     "Classification",
     "Classifier",
     "Concept",
@@ -26,6 +28,8 @@ __all__ = [
     "Evidence",
     "Intervention",
     "Measurement",
+    "Reading",
+    "RunEffect",
 ]
 
 
@@ -90,7 +94,10 @@ class Intervention(Protocol):
     """kind `intervention`: a pure map of feature activations; must not change its input."""
 
     def __call__(self, z: Tensor, features: Tensor, params: Any) -> Tensor:
-        """Z' of the same shape (rows, d_sae); `features` (n,) int64 says which columns."""
+        """Z' of the same shape (rows, d_sae); `features` (n,) int64 says which columns.
+
+        One whose component names a `reference` is given it as a fourth argument.
+        """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +137,7 @@ class EffectCase:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """What an effect returns."""
+    """What an effect on the reconstruction returns."""
 
     table: pl.DataFrame
     """One row per edit, in the order of the case; each effect names its columns its own way."""
@@ -139,7 +146,45 @@ class Measurement:
 
 
 class Effect(Protocol):
-    """kind `effect`: what the edits change, each beside its control."""
+    """kind `effect` without `reads`: what the edits change outside the model, beside controls."""
 
     def __call__(self, case: EffectCase, params: Any, context: Context) -> Measurement:
         """Measure every edit of the case."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What is known of the questions behind some runs, in the order of the runs."""
+
+    answers: list[float | None]
+    """The right answers."""
+    expected: list[float | None]
+    """The answers that the edit should bring about, where the study says which."""
+    targets: Tensor
+    """(runs,) int64, the first token of the right answer; -1 where it is not known."""
+    answer_rule: str
+    """How the data says that a model's text states its answer, e.g. `last-number`."""
+    scores: Callable[[Tensor], Tensor]
+    """States after the final norm -> next-token scores: the logit lens."""
+    token: Callable[[int], str]
+    """The text of a token."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What an effect says of some runs."""
+
+    values: Mapping[str, Tensor]
+    """Measure -> (runs,), or (runs, places) for one that is given by place; NaN where undefined."""
+    texts: Mapping[str, list[str]] = field(default_factory=dict)
+    """Columns of evidence, a text per run, kept in the table `<step>_<effect>_outcomes`."""
+
+
+class RunEffect(Protocol):
+    """kind `effect` with `reads`: a pure function of edited runs and their clean ones.
+
+    Means, intervals, controls, the noise floor and tests are made of its numbers by the step.
+    """
+
+    def __call__(self, runs: Runs, asked: Asked, params: Any) -> Reading:
+        """The component's `measures` for each of the runs."""

@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from studyrun.artifacts import Artifact, Result
+    from studyrun.edits import Read, Replay
 
 __all__ = [
     "Bound",
     "CheckScope",
     "Component",
     "Context",
+    "Estimate",
     "Fault",
     "Inputs",
     "Kind",
     "Law",
+    "Measure",
     "Model",
     "ModelFacts",
     "Position",
@@ -65,6 +68,21 @@ class Law:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that an effect gives for every edited run."""
+
+    name: str
+    """A column: lower case, joined by underscores, e.g. `kl`."""
+    about: str
+    """What it is and its unit."""
+    by_place: bool = False
+    """It is given for every place that states were read at, not once."""
+    of: Literal["change", "outcome", "fact"] = "change"
+    """A `change` is 0 where nothing changed, so that it has a noise floor and is compared with
+    controls; an `outcome` is compared with controls too; a `fact` is only averaged."""
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
     """The record that announces one usable thing: data only, nothing heavy is imported.
 
@@ -99,10 +117,24 @@ class Component:
     variants: str = ""
     """Steps: `module:function` (params) -> Iterable[Variant], the steps before this one that it
     wants once more with something changed; light, never imports torch."""
+    tables: str = ""
+    """Steps and data: `module:function` (params) -> Mapping[str, Table], the columns of the tables
+    that it stores, by name (`table` is the main one), so that SQL can be checked before anything
+    runs; a table that is not told of is not checked. Light, never imports torch or polars."""
+    estimate: str = ""
+    """Steps and data: `module:function` (params, CheckScope) -> Estimate | None, what it will about
+    take, for `studyrun plan`; None where nothing can be said. Light, never imports torch."""
     laws: tuple[Law, ...] = ()
     """Interventions, classifiers: what is promised beyond the laws that bind them all."""
     arity: int = 1
     """Interventions: 1 edits a set of features, 2 an ordered pair."""
+    reference: Literal["", "mean", "other"] = ""
+    """Interventions: other feature activations that the target is given as a fourth argument
+    (1 or rows, d_sae): every feature's `mean`, or those of an`other` problem for each row."""
+    reads: tuple[Read, ...] = ()
+    """Effects: what is read of every edited run of the model; the target is then a `RunEffect`."""
+    measures: tuple[Measure, ...] = ()
+    """Effects that read runs: the quantities that the target gives for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +186,31 @@ class ModelFacts:
     d_model: int
     positions: tuple[int, ...] | None = None
     """The positions that exist (CODI: 0..T), or None where they depend on the prompt."""
+    block_parameters: int | None = None
+    """Weights of one block, on average, for estimates; None where nobody counted them."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckScope:
-    """What a `check` may look at: the study around the step."""
+    """What a `check` and an `estimate` may look at: the study around the step."""
 
     model: ModelFacts | None = None
     steps: Mapping[str, Bound] = field(default_factory=dict)
     """Earlier steps, by name, with their parameters."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Artifact type -> the one of `steps` from which the step takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a step will about take; right within a small factor is good enough."""
+
+    flops: float = 0.0
+    """Floating-point operations, from which a plan makes seconds; 0: nothing is said of time."""
+    bytes: int = 0
+    """Peak memory beyond what is loaded (the model, the inputs); 0: nothing is said of it."""
+    note: str = ""
+    """How it was come by: `512 features x 200 problems, about 6,400 edited runs`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -276,6 +324,13 @@ class Model(Protocol):
         self, questions: Sequence[str], context: Context, edit: SiteEdit | None = None
     ) -> list[str]:
         """Greedy answers as text, with `edit` applied exactly once per row at its site.
+
+        Raises:
+            QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
+        """
+
+    def replay(self, questions: Sequence[str], layer: int, context: Context) -> Replay:
+        """The questions, ready to be edited after block `layer` in many runs each.
 
         Raises:
             QuestionsRefused: some cannot be taken; says why for each, by row, before computing.

@@ -21,6 +21,7 @@ __all__ = [
     "PATH_MARK",
     "ClassifierRef",
     "ConceptRef",
+    "DataRef",
     "EffectRef",
     "FilePath",
     "Fraction",
@@ -53,6 +54,7 @@ RankRange = Annotated[str, Meta(pattern=r"^[1-9][0-9]*-[1-9][0-9]*$", examples=[
 FilePath = Annotated[str, Meta(min_length=1, extra_json_schema={PATH_MARK: True})]
 ClassifierRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "classifier"})]
 ConceptRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "concept"})]
+DataRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "data"})]
 EffectRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "effect"})]
 
 

@@ -6,17 +6,20 @@ nothing, creates no folder and imports neither torch nor polars.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from studyrun.errors import ArtifactDamaged, StudyError
+from studyrun.estimates import outlook
 from studyrun.keys import key_of
+from studyrun.nodes import scope_of
 from studyrun.running.reasons import differences, why_missing
 from studyrun.running.recipes import recipe_of, sources_of, study_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from studyrun.estimates import Outlook
     from studyrun.keys import Recipe
     from studyrun.nodes import Node
     from studyrun.registry import Registry
@@ -49,6 +52,8 @@ class PlannedStep:
     warnings: tuple[str, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     """`<kind> <component>` -> digest of the source that would compute it."""
+    outlook: Outlook | None = None
+    """What it will about take, if it will run and its component can tell."""
 
     @property
     def component(self) -> str:
@@ -65,6 +70,7 @@ class PlannedStep:
             "warnings": list(self.warnings),
             "key": self.key,
             "recipe": dict(self.recipe),
+            "estimate": self.outlook and self.outlook.plain(),
         }
 
 
@@ -120,9 +126,13 @@ class _Planner:
 
     def steps(self, wiring: Wiring, record: Mapping[str, Any]) -> Iterator[PlannedStep]:
         done: dict[str, PlannedStep] = {}
+        nodes = {node.name: node for node in wiring.nodes}
         for node in wiring.nodes:
-            done[node.name] = self._step(wiring, node, record, done)
-            yield done[node.name]
+            step = self._step(wiring, node, record, done)
+            if step.action == "run":
+                step = self._estimated(step, wiring, nodes)
+            done[node.name] = step
+            yield step
 
     def _step(
         self,
@@ -150,6 +160,18 @@ class _Planner:
         return PlannedStep(
             cell, node.name, node, action, reasons, reads, key, recipe, warnings, sources
         )
+
+    def _estimated(
+        self, step: PlannedStep, wiring: Wiring, nodes: Mapping[str, Node]
+    ) -> PlannedStep:
+        """The step with what it will about take; with a warning where asking for it fails."""
+        try:
+            estimate = self._registry.estimate(step.node.bound, scope_of(step.node, nodes))
+        except StudyError as error:
+            return replace(step, warnings=(*step.warnings, str(error)))
+        if estimate is None:
+            return step
+        return replace(step, outlook=outlook(estimate, wiring.study.runtime))
 
     def _decide(
         self, cell: str, node: Node, key: str, recipe: Recipe

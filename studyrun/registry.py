@@ -10,15 +10,17 @@ import re
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from studyrun import params
+from studyrun.columns import Table, table_faults
 from studyrun.contracts import (
     Bound,
     CheckScope,
     Component,
+    Estimate,
     Fault,
     Kind,
     ModelFacts,
@@ -30,12 +32,13 @@ from studyrun.plugging.catalog import Catalog
 from studyrun.plugging.drift import digest_of_sources
 from studyrun.plugging.marks import DROP, rewrite
 from studyrun.plugging.plugins import BROKEN, PluginInfo, describe_error, load_plugins, new_manager
-from studyrun.plugging.vetting import variant_faults
+from studyrun.plugging.vetting import estimate_fault, variant_faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pluggy
+    import polars as pl
 
 __all__ = ["PluginInfo", "Registry"]
 
@@ -165,6 +168,47 @@ class Registry(Catalog):
         for fault in variant_faults(found):
             raise self._blame(bound.component, f"variants: {fault}")
         return found
+
+    def tables(self, bound: Bound) -> Mapping[str, Table]:
+        """The tables of which the component tells the columns, with these parameters, by name.
+
+        Raises:
+            PluginError: its `tables` fails, or finds something that is no mapping to `Table`.
+        """
+        if not bound.component.tables:
+            return {}
+        found: Mapping[str, Table] = self._ask(
+            bound.component, "tables", lambda ask: ask(bound.params)
+        )
+        for fault in table_faults(found):
+            raise self._blame(bound.component, f"tables: {fault}")
+        return found
+
+    def schemas(self, bound: Bound) -> dict[str, pl.Schema]:
+        """What polars needs to make those of the tables of which every column is told; by name.
+
+        Raises:
+            PluginError: `tables` fails, or tells a type that polars does not have.
+        """
+        told = self.tables(bound).items()
+        try:
+            return {name: table.schema() for name, table in told if not table.open}
+        except ValueError as error:
+            raise self._blame(bound.component, f"tables: {error}") from error
+
+    def estimate(self, bound: Bound, scope: CheckScope) -> Estimate | None:
+        """What the step will about take; None where its component cannot tell.
+
+        Raises:
+            PluginError: its `estimate` fails, or finds something that is no usable `Estimate`.
+        """
+        if not bound.component.estimate:
+            return None
+        found = self._ask(bound.component, "estimate", lambda ask: ask(bound.params, scope))
+        fault = None if found is None else estimate_fault(found)
+        if fault is not None:
+            raise self._blame(bound.component, f"estimate: {fault}")
+        return cast("Estimate | None", found)
 
     def source_digest(self, component: Component) -> str:
         """sha256 over the .py files of the packages that compute it, for source drift."""

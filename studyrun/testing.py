@@ -39,6 +39,7 @@ __all__ = [
     "LawBroken",
     "LawCase",
     "check_law",
+    "check_tables",
     "laws_of",
     "run_study",
     "sample_evidence",
@@ -117,6 +118,23 @@ def check_law(case: LawCase, *, examples: int | None = None) -> None:
         attempt(_of_classifier(case), examples or 10)
     else:
         attempt(_of_intervention(case), examples or 100)
+
+
+def check_tables(run: Run, *, modules: Sequence[str] = ()) -> None:
+    """Nothing, if every step of a run stored the tables that it tells of, with those columns.
+
+    Args:
+        run: of a study that uses your step, e.g. from `run_study`; not of a matrix.
+        modules: plugins that are not installed, as with `-p`.
+
+    Raises:
+        AssertionError: some did not; the message says which column of which table is wrong.
+    """
+    from studyrun.trying.told import broken_promises
+
+    wrong = list(broken_promises(run, Registry.load(modules)))
+    if wrong:
+        raise AssertionError("\n".join(wrong))
 
 
 def sample_evidence(problems: int = 120, features: int = 6, *, seed: int = 0) -> Evidence:
@@ -198,4 +216,5 @@ def _subject(case: LawCase) -> Subject:
         arity=component.arity,
         params=_params(case),
         other=None if other is None else _subject(LawCase(Law(""), other, case.registry)),
+        takes_reference=bool(component.reference),
     )

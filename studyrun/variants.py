@@ -15,10 +15,11 @@ from studyrun.contracts import CheckScope
 from studyrun.errors import PluginError, StudyError
 from studyrun.faults.findings import Finding
 from studyrun.keys import digest
+from studyrun.nodes import above, scope_of
 from studyrun.reading.keywords import VARIANT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from studyrun.contracts import Bound, ModelFacts, Variant
@@ -80,7 +81,7 @@ class _Cloner:
     def _inputs(self, asker: Node, variant: Variant) -> dict[str, str]:
         """Artifact type -> the node that makes it in the variant, for all that the asker takes."""
         label, clones = self._label(variant), dict[str, str]()
-        for node in self._above(asker.inputs.values()):
+        for node in above(asker.inputs.values(), self.nodes):
             clone = self._clone(node, variant, label, clones)
             if clone is not None:
                 clones[node.name] = clone.name
@@ -93,14 +94,6 @@ class _Cloner:
         change = digest([variant.model, variant.steps])
         names = chain([variant.name], (f"{variant.name}-{number}" for number in count(2)))
         return next(name for name in names if self.changes.setdefault(name, change) == change)
-
-    def _above(self, names: Iterable[str]) -> list[Node]:
-        """The nodes of those names and all that they need, in an order in which they can run."""
-        wanted = set(names)
-        for node in reversed(self.nodes.values()):
-            if node.name in wanted:
-                wanted.update(node.reads)
-        return [node for node in self.nodes.values() if node.name in wanted]
 
     def _clone(
         self, node: Node, variant: Variant, label: str, clones: Mapping[str, str]
@@ -146,12 +139,7 @@ class _Cloner:
 
     def _check(self, clone: Node) -> None:
         """Nothing, if the step is as sound in the variant as it is in the study."""
-        above = self._above(clone.reads)
-        facts = next((each.facts for each in (clone, *above) if each.facts), None)
-        steps: dict[str, Bound] = {}
-        for each in above:
-            steps.setdefault(each.step, each.bound)  # a step stands before its own variants
-        self._ask(clone.bound, CheckScope(facts, steps), f"step {clone.step!r}")
+        self._ask(clone.bound, scope_of(clone, self.nodes), f"step {clone.step!r}")
 
     def _ask(self, bound: Bound, scope: CheckScope, what: str) -> None:
         for fault in self.registry.check(bound, scope):

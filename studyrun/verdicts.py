@@ -13,12 +13,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from studyrun.artifacts import Result
+from studyrun.columns import Table
 from studyrun.contracts import Component
 from studyrun.errors import StudyError
 from studyrun.hookspecs import hookimpl
 from studyrun.params import NoParams
 from studyrun.reading import sql
-from studyrun.running import tables
+from studyrun.running import tables as stored
+from studyrun.running.queries import answer_of, fault_of_answer
 from studyrun.study import Hypothesis
 
 if TYPE_CHECKING:
@@ -66,6 +68,9 @@ class Answer:
     evidence: str
     undefined: str = ""
     """Why the value means nothing: what it was computed from holds NaN."""
+
+
+TABLE = Table({field.name: "String" for field in fields(Verdict)})
 
 
 def judge(hypothesis: Hypothesis, frames: Mapping[str, pl.DataFrame]) -> Verdict:
@@ -117,42 +122,17 @@ def _ask(name: str, part: str, query: str, frames: Mapping[str, pl.DataFrame]) -
     if fault is not None:
         raise _wrong(name, part, fault)
     try:
-        found = _execute(query, frames)
+        found = answer_of(query, frames)
     except ValueError as error:
-        raise _wrong(name, part, str(error)) from error
-    fault = _fault_of_shape(found)
+        tables = ", ".join(sorted(frames)) or "none"
+        raise _wrong(name, part, f"{error}; tables: {tables}") from error
+    fault = fault_of_answer(found)
     if fault is not None:
         raise _wrong(name, part, fault)
     value = found.item() if found.height else None
     sides = _sides(query, frames)
     undefined = _nan_in_columns(query, frames) or _nan_in_sides(sides)
     return Answer(value, found.height, _evidence(sides, value), undefined)
-
-
-def _execute(query: str, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The rows that polars finds; ValueError with its complaint in one line."""
-    import polars as pl
-
-    try:
-        with pl.SQLContext(frames, eager=True) as context:
-            found = context.execute(query)
-            assert isinstance(found, pl.DataFrame)
-            return found
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        message = str(error).partition("\n")[0]
-        raise ValueError(f"{message}; tables: {', '.join(sorted(frames)) or 'none'}") from error
-
-
-def _fault_of_shape(found: pl.DataFrame) -> str | None:
-    import polars as pl
-
-    if found.width != 1:
-        return f"gave {found.width} columns ({', '.join(found.columns)}); select one comparison"
-    if found.height > 1:
-        return f"gave {found.height} rows; it must give one: aggregate with min, avg, count ..."
-    if found.dtypes[0] not in (pl.Boolean, pl.Null):
-        return f"gave {found.dtypes[0]}, not true or false; compare it, as in `avg(x) >= 0.7`"
-    return None
 
 
 def _nan_in_columns(query: str, frames: Mapping[str, pl.DataFrame]) -> str:
@@ -184,7 +164,7 @@ def _sides(query: str, frames: Mapping[str, pl.DataFrame]) -> tuple[Side, ...]:
     """The values compared, where the SQL is a comparison and they can be asked for."""
     asked = sql.sides_of(query)
     try:
-        found = _execute(asked.query, frames) if asked else None
+        found = answer_of(asked.query, frames) if asked else None
     except ValueError:
         return ()  # not so simple after all; evidence is a courtesy, the verdict stands without
     if asked is None or found is None or found.height != 1:
@@ -263,7 +243,7 @@ def run(_params: NoParams, inputs: Inputs, _context: Context) -> Result:
     names = {
         n for h in hypotheses for part in (h.given, h.expect) for n in sql.tables_named(part or "")
     }
-    frames = tables.read(inputs.by_step, names)
+    frames = stored.read(inputs.by_step, names)
     verdicts, wrong = [], []
     for hypothesis in hypotheses:
         try:
@@ -278,10 +258,14 @@ def run(_params: NoParams, inputs: Inputs, _context: Context) -> Result:
 def _result(verdicts: Sequence[Verdict]) -> Result:
     import polars as pl
 
-    columns = [field.name for field in fields(Verdict)]
     rows = [asdict(verdict) for verdict in verdicts]
-    table = pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String))
+    table = pl.DataFrame(rows, schema=TABLE.schema())
     return Result(tables={"table": table}, meta={"verdicts": rows})
+
+
+def tables(_params: NoParams) -> Mapping[str, Table]:
+    """One row a hypothesis."""
+    return {"table": TABLE}
 
 
 @hookimpl
@@ -297,5 +281,6 @@ def studyrun_components() -> list[Component]:
             summary="judge the study's hypotheses by SQL over its tables",
             takes=("study", "*"),
             makes="verdicts",
+            tables="studyrun.verdicts:tables",
         )
     ]

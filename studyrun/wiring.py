@@ -32,6 +32,7 @@ __all__ = [
     "Wiring",
     "nodes_of",
     "place_verdicts",
+    "steps_read",
     "tables_named",
     "wire",
     "wire_cells",
@@ -188,6 +189,12 @@ def _tables(hypothesis: Hypothesis) -> Iterator[tuple[str, str]]:
     for part, text in (("given", hypothesis.given), ("expect", hypothesis.expect)):
         for table in tables_named(text or ""):
             yield part, table
+
+
+def steps_read(hypotheses: Sequence[Hypothesis], names: Sequence[str]) -> list[str]:
+    """Those of the nodes that may have made a table that a hypothesis reads, each once."""
+    read = (each for hypothesis in hypotheses for _, each in _tables(hypothesis))
+    return list(dict.fromkeys(name for table in read for name in _owners(table, names)))
 
 
 def _owners(table: str, names: Sequence[str]) -> list[str]:

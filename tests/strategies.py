@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import torch
+from hypothesis import assume, reject
 from hypothesis import strategies as st
 
+from studyrun.reading.sqlwords import is_keyword
+from studyrun_data.expression import format_number
 from studyrun_data.problem import Calculation, Problem
+from studyrun_data.solution import read_step
 from studyrun_sae.architectures import ARCHITECTURES
 from studyrun_sae.sae import SAE
 
@@ -483,3 +488,389 @@ def evidences(draw):
         ),
         seed=draw(st.integers(0, 100)),
     )
+
+
+# ---------------------------------------------------------------- study: SQL of hypotheses
+
+
+@st.composite
+def misspellings(draw, name: str, known: Collection[str]) -> str:
+    """The name with a letter too many, too few, or another one; none of the known names."""
+    at = draw(st.integers(1, len(name) - 1))
+    letter, rest = draw(st.sampled_from(["", *"aeiknosuz_7"])), draw(st.sampled_from([0, 1]))
+    found = name[:at] + letter + name[at + rest :]
+    assume(found != name and found not in known and not is_keyword(found))
+    return found
+
+
+ALIASES = ("t", "u", "x", "rank", "labels", "of it", "Y", "end_", "first")
+"""Among them names of columns and tables, and one that must be quoted."""
+
+
+@st.composite
+def selects(draw, tables: Mapping[str, Collection[str]]) -> str:
+    """SELECTs over numeric columns: aliases, joins, subqueries, WITH; most of them make sense."""
+    parts: list[str] = []
+    known = {name: tuple(columns) for name, columns in tables.items()}
+    for number in range(draw(st.integers(0, 2))):
+        query, columns = draw(_selects(dict(known), 1))
+        name = draw(st.sampled_from([f"cte{number}", f"Rank{number}"]))
+        parts.append(f"{name} AS ({query})")
+        known[name] = columns
+    query, _ = draw(_selects(known, 2))
+    return f"WITH {', '.join(parts)} {query}" if parts else query
+
+
+@st.composite
+def _selects(draw, known: dict[str, tuple[str, ...]], depth: int) -> tuple[str, tuple[str, ...]]:
+    """A SELECT, and what its columns are called."""
+    sources = [draw(_sources(known, depth)) for _ in range(draw(st.integers(1, 2)))]
+    bare = [name for each in sources for name in each[1]] if len(sources) == 1 else []
+    columns = st.sampled_from([*bare, *(name for each in sources for name in each[2])])
+    item = draw(st.sampled_from(["{0}", "max({0})", "sum({0}) FILTER (WHERE {1} > 0)", WINDOW]))
+    items, called = [], []
+    for number in range(draw(st.integers(1, 2))):
+        alias = draw(st.sampled_from([*ALIASES, "z"])) + str(number)
+        inner = _expressions(columns, 2)
+        items.append(item.format(draw(inner), draw(inner)) + draw(_aliased(alias)))
+        called.append(alias)
+    join = draw(st.sampled_from([", ", " CROSS JOIN "]))
+    query = f"SELECT {', '.join(items)} FROM {join.join(each[0] for each in sources)}"
+    if draw(st.booleans()):
+        query += f" WHERE {draw(_expressions(columns, 1))} > {draw(columns)}"
+    if draw(st.integers(0, 3)) == 3:
+        query += f" ORDER BY {_name(called[0])} DESC LIMIT 3"
+    return query, tuple(called)
+
+
+@st.composite
+def _sources(
+    draw, known: dict[str, tuple[str, ...]], depth: int
+) -> tuple[str, list[str], list[str]]:
+    """What may stand after FROM; its columns, and the same with its name before them."""
+    if depth and draw(st.booleans()):
+        query, columns = draw(_selects(known, depth - 1))
+        source, name = f"({query})", ""
+    else:
+        name = draw(st.sampled_from([*known]))
+        source, columns = draw(st.sampled_from([name, name.upper(), _quoted(name)])), known[name]
+    if not name or draw(st.booleans()):
+        name = draw(st.sampled_from(ALIASES))
+        source += draw(_aliased(name))
+    bare = [*map(_name, columns)]
+    return source, bare, [f"{_name(name)}.{each}" for each in bare]
+
+
+WINDOW = "avg({0}) OVER (PARTITION BY {1})"
+FORMS = (
+    "{0}",
+    "{0} + {1}",
+    "CAST({0} AS DOUBLE PRECISION)",
+    "{0}::INT",
+    "CASE WHEN {0} > 1 THEN {1} ELSE NULL END",
+    "coalesce({0}, {1}, 1e-3)",
+    "({0})",
+)
+
+
+@st.composite
+def _expressions(draw, columns, depth: int) -> str:
+    if not depth:
+        return draw(columns)
+    inner = _expressions(columns, depth - 1)
+    return draw(st.sampled_from(FORMS)).format(draw(inner), draw(inner))
+
+
+def _aliased(name: str) -> st.SearchStrategy[str]:
+    return st.sampled_from([f" AS {_name(name)}", f" {_name(name)}", f" as {_quoted(name)}"])
+
+
+def _name(name: str) -> str:
+    return _quoted(name) if " " in name else name
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+@dataclass(frozen=True)
+class WrittenText:
+    """A text as YAML writes it as the value of a key."""
+
+    yaml: str
+    places: list[int]
+    """Where each character of the text stands in `yaml`."""
+
+
+@st.composite
+def yaml_scalars(draw, text: str, indent: str) -> WrittenText:
+    """The SQL in any style of YAML; spaces may be folded, outside quotes and without comments.
+
+    Args:
+        draw: hypothesis' own.
+        text: without white space at its ends.
+        indent: of further lines.
+    """
+    style = draw(st.sampled_from(["plain", "single", "double", "literal", "folded"]))
+    if style == "plain" and not set(text).isdisjoint(":#`\"'{}[],&*!|>%@\n"):
+        style = "literal"
+    line = f"\n{indent}"
+    folds = [line, f" \\{line}", r"\n"] if style == "double" else [line]
+    ends = {"double": r"\n", "literal": line}
+    written, places = [OPENING[style].replace("\n", line)], []
+    for index, character in enumerate(text):
+        piece = QUOTED.get((style, character), character)
+        foldable = "--" not in text and not any(text.count(q, 0, index) % 2 for q in "\"'`")
+        chance = draw(st.integers(0, 9))
+        if character == "\n":
+            piece = ends.get(style, f"\n{line}")
+        elif character == " " and chance == 9 and foldable:
+            piece = draw(st.sampled_from(folds))
+        elif style == "double" and chance == 8:
+            piece = f"\\u{ord(character):04x}"
+        places.append(sum(map(len, written)))
+        written.append(piece)
+    return WrittenText("".join(written) + CLOSING.get(style, ""), places)
+
+
+QUOTED = {("double", '"'): r"\"", ("double", "\\"): r"\\", ("single", "'"): "''"}
+OPENING = {
+    "plain": "",
+    "single": "'",
+    "double": '"',
+    "literal": "|-\n",
+    "folded": ">  # as one line\n",
+}
+CLOSING = {"single": "'", "double": '"'}
+
+
+# ---------------------------------------------------------------- intervene: statistics
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Effects in whole tenths, so that an oracle in integers is exact where floats round."""
+
+    tenths: torch.Tensor
+    """(edits, problems) int64, noise where the edit does nothing."""
+    acts: torch.Tensor
+    """(edits, problems) bool."""
+
+    @property
+    def values(self) -> torch.Tensor:
+        return self.tenths.double() / 10
+
+    def acting(self, edit: int) -> list[int]:
+        """The tenths of one edit where it acts."""
+        return self.tenths[edit][self.acts[edit]].tolist()
+
+    @property
+    def edits(self) -> range:
+        return range(len(self.tenths))
+
+
+@st.composite
+def effects(draw, pool=None, least=1, most=16, shares=(0.0, 0.2, 0.6, 1.1)) -> Effects:
+    """Few edits on some problems: 0/1 outcomes, their differences, ties, anything."""
+    pools = [[0, 10], [-10, 0, 10], [1, 2, 3], [-1, -2, -3, 3], [0], range(-99, 99)]
+    pool = torch.tensor(list(pool or draw(st.sampled_from(pools))))
+    shape = (draw(st.integers(0, 3)), draw(st.integers(least, most)))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**16)))
+    tenths = pool[torch.randint(len(pool), shape, generator=generator)]
+    acts = torch.rand(shape, generator=generator) < draw(st.sampled_from(shares))
+    return Effects(tenths, acts)
+
+
+# ---------------------------------------------------------------- data: counterfactuals
+
+
+@dataclass(frozen=True)
+class Told:
+    """A step of a story: where each operand comes from, and how they are joined."""
+
+    sources: tuple[int | str, ...]
+    """A given number as `"12"`, or the index of the earlier step whose result it is."""
+    tree: object
+    """The index of an operand, or (operator, left, right)."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """A solution of which it is known what is given; each result but the last is used later on."""
+
+    told: tuple[Told, ...]
+
+    @property
+    def steps(self) -> tuple[Calculation, ...]:
+        return _told_steps(self.told)
+
+    @property
+    def given(self) -> list[float]:
+        sources = [source for step in self.told for source in step.sources]
+        return [float(source) for source in sources if isinstance(source, str)]
+
+    @property
+    def operators(self) -> list[str]:
+        return [operator for step in self.steps for operator in step.operators]
+
+    @property
+    def question(self) -> str:
+        """All that is given, as digits."""
+        return " and ".join(format_number(abs(number)) for number in self.given)
+
+    def with_value(self, old: float, new: float) -> Story | None:
+        """The story with another number; None where it divides by zero."""
+        return self._if_defined(
+            replace(
+                step,
+                sources=tuple(
+                    format_number(new) if isinstance(each, str) and float(each) == old else each
+                    for each in step.sources
+                ),
+            )
+            for step in self.told
+        )
+
+    def with_operation(self, old: str, new: str) -> Story | None:
+        """The story with another operation of the same operands; None likewise."""
+        return self._if_defined(
+            replace(step, tree=_with_operator(step.tree, old, new)) for step in self.told
+        )
+
+    def _if_defined(self, told) -> Story | None:
+        other = Story(tuple(told))
+        try:
+            return other if other.steps else None
+        except ZeroDivisionError:
+            return None
+
+
+def _told_steps(told: tuple[Told, ...]) -> tuple[Calculation, ...]:
+    steps: list[Calculation] = []
+    for each in told:
+        operands = [float(s) if isinstance(s, str) else steps[s].result for s in each.sources]
+        result = float(f"{float(_exactly(each.tree, operands)):.12g}") + 0.0
+        text = _told_text(each.tree, operands)
+        steps.append(read_step(f"{text}={format_number(result)}"))
+    return tuple(steps)
+
+
+def _exactly(tree, operands: list[float]) -> Fraction:
+    if isinstance(tree, int):
+        return Fraction(operands[tree])
+    operator, left, right = tree
+    a, b = _exactly(left, operands), _exactly(right, operands)
+    if operator in "*/":
+        return a * b if operator == "*" else a / b
+    return a + b if operator == "+" else a - b
+
+
+def _told_text(tree, operands: list[float]) -> str:
+    """With brackets around everything that would else be joined in another order."""
+    if isinstance(tree, int):
+        return format_number(operands[tree])
+    operator, left, right = tree
+    loose = isinstance(left, tuple) and operator in "*/" and left[0] in "+-"
+    tighter = isinstance(right, tuple) and operator in "+-" and right[0] in "*/"
+    a, b = _told_text(left, operands), _told_text(right, operands)
+    a = f"({a})" if loose else a
+    return f"{a}{operator}{b if isinstance(right, int) or tighter else f'({b})'}"
+
+
+def _with_operator(tree, old: str, new: str):
+    if isinstance(tree, int):
+        return tree
+    operator, left, right = tree
+    sides = (_with_operator(side, old, new) for side in (left, right))
+    return (new if operator == old else operator, *sides)
+
+
+@st.composite
+def _trees(draw, first: int, last: int):
+    """A tree over the operands from `first` to before `last`."""
+    if last - first == 1:
+        return first
+    middle = draw(st.integers(first + 1, last - 1))
+    left, right = draw(_trees(first, middle)), draw(_trees(middle, last))
+    return (draw(st.sampled_from("+-*/")), left, right)
+
+
+PLAIN = ("101", "211", "307", "401", "503", "601", "701", "809")
+few_numbers = st.integers(1, 12) | st.sampled_from([-5, -2, 0.5, 1.5, 100])
+
+
+@st.composite
+def stories(draw, plain=False) -> Story:
+    """One to four steps that lead to the last, of one to six operands each.
+
+    `plain`: each step joins two operands at least, no number is given twice, no result used twice.
+    """
+    n_steps = draw(st.integers(1, 4))
+    numbers, unused, told = iter(PLAIN), [], []
+    for number in range(n_steps):
+        last = number == n_steps - 1
+        taken = [each for each in unused if last or draw(st.booleans())]
+        unused = [number, *(each for each in unused if each not in taken)]
+        rarely = number and not plain and draw(st.integers(0, 4)) == 0
+        again = [draw(st.integers(0, number - 1))] if rarely else []
+        least = max(0, 1 + plain - len(taken))
+        fresh = draw(st.lists(few_numbers, min_size=least, max_size=2))
+        given = [next(numbers) if plain else format_number(float(each)) for each in fresh]
+        sources = draw(st.permutations([*taken, *again, *given]))
+        told.append(Told(tuple(sources), draw(_trees(0, len(sources)))))
+    story = Story(tuple(told))
+    try:
+        assume(bool(story.steps))
+    except ZeroDivisionError:
+        reject()
+    return story
+
+
+# ---------------------------------------------------------------- models: edited runs
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """An edit that is wanted of a run: |delta| is about `size`, its direction drawn by `seed`."""
+
+    question: int
+    at: int
+    size: float
+    seed: int
+
+    def delta(self, d_model) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(self.seed)
+        return self.size * torch.randn(d_model, generator=generator) / d_model**0.5
+
+
+def nudges(questions, positions, least=1, most=8) -> st.SearchStrategy[list[Nudge]]:
+    """Edits of some of so many questions at some of so many positions, none at all among them."""
+    one = st.builds(
+        Nudge,
+        question=st.integers(0, questions - 1),
+        at=st.integers(0, positions - 1),
+        size=st.sampled_from([0.0, 0.1, 1.0, 10.0]),
+        seed=st.integers(0, 2**16),
+    )
+    return st.lists(one, min_size=least, max_size=most)
+
+
+@st.composite
+def lm_configs(draw, kind, vocabulary=400):
+    """A configuration of one to three narrow blocks of an architecture."""
+    import transformers as t
+
+    layers, shared = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    kv_heads, dim = draw(st.integers(1, 2)), draw(st.sampled_from([8, 16, 32]))
+    heads = kv_heads * shared
+    common = {"vocab_size": vocabulary, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
+    if kind == "gpt2":
+        return t.GPT2Config(**common, n_layer=layers, n_head=heads, n_embd=heads * dim)
+    common |= {"num_hidden_layers": layers, "num_attention_heads": heads}
+    common |= {"hidden_size": heads * dim, "intermediate_size": draw(st.integers(8, 100))}
+    rope = {"rope_type": "default", "rope_theta": draw(st.sampled_from([100.0, 10000.0]))}
+    if kind == "gpt-neox":
+        rope["partial_rotary_factor"] = draw(st.sampled_from([0.25, 0.5, 1.0]))
+        return t.GPTNeoXConfig(**common, rope_parameters=rope)
+    of_kind = {"llama": t.LlamaConfig, "qwen2": t.Qwen2Config}[kind]
+    return of_kind(**common, num_key_value_heads=kv_heads, rope_parameters=rope)

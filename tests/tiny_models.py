@@ -20,11 +20,11 @@ PREFIX = "The answer is :"
 
 
 class PlainContext:
-    """A Context on CPU: batches of one size, no progress, a model that was loaded before."""
+    """A Context: batches of one size, no progress, a model that was loaded before."""
 
-    def __init__(self, batch_size=64, dtype=torch.float32, seed=0, model=None):
+    def __init__(self, batch_size=64, dtype=torch.float32, seed=0, model=None, device="cpu"):
         self.batch_size, self.dtype, self.seed, self._model = batch_size, dtype, seed, model
-        self.device = torch.device("cpu")
+        self.device = torch.device(device)
         self.notes = []
 
     def generator(self, purpose, seed=None):

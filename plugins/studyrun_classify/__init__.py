@@ -10,6 +10,7 @@ from studyrun import Component, Law, hookimpl
 from studyrun_classify.params import (
     ClassifyParams,
     EnrichmentParams,
+    LinearProbe,
     ProbeParams,
     TaxonomyParams,
     ThresholdParams,
@@ -42,7 +43,19 @@ def studyrun_components() -> Iterable[Component]:
         makes="labels",
         check="studyrun_classify.checks:check",
         variants="studyrun_classify.variants:variants",
+        tables="studyrun_classify.columns:tables",
         summary="labels every feature: concepts tested against base rates, with intervals",
+    )
+    yield Component(
+        kind="step",
+        name="linear-probe",
+        version="1",
+        params=LinearProbe,
+        target="studyrun_classify.linear_probe:run",
+        takes=("activations", "problems"),
+        makes="probes",
+        tables="studyrun_classify.columns:probe_tables",
+        summary="which numbers of a problem a ridge regression reads off its residuals",
     )
     yield Component(
         kind="classifier",

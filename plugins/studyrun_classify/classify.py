@@ -19,7 +19,7 @@ from studyrun_classify.controls.stability import SCHEMA as MATCHES
 from studyrun_classify.controls.stability import best_matches, matches
 from studyrun_classify.controls.swap_pairs import swap_pairs
 from studyrun_classify.distribution import distribution
-from studyrun_classify.evidence import evidence_of, labelled_problems
+from studyrun_classify.evidence import evidence_of, labelled_problems, labelling_concepts
 from studyrun_classify.features import top_problems
 from studyrun_classify.labels import with_measured
 from studyrun_classify.params import ClassifyParams
@@ -87,6 +87,7 @@ def run(params: ClassifyParams, inputs: Inputs, context: Context) -> Result:
             "controls": control_table(labelled),
             "matches": again,
             "swap_pairs": swaps.table,
+            "membership": labelling_concepts(evidence, table),
         },
         meta=_meta(params, inputs, evidence, every, ranges) | {"swap_pairs": swaps.summary},
     )

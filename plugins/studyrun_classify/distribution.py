@@ -6,25 +6,14 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from studyrun_classify import columns
 from studyrun_classify.kinds import KINDS
 from studyrun_classify.ranks import Ranks
 from studyrun_classify.statistics.intervals import wilson
 
 __all__ = ["SCHEMA", "distribution"]
 
-SCHEMA = pl.Schema(
-    {
-        "ranks": pl.String,
-        "first": pl.UInt32,
-        "last": pl.UInt32,
-        "kind": pl.String,
-        "n": pl.UInt32,
-        "total": pl.UInt32,
-        "share": pl.Float64,
-        "ci_low": pl.Float64,
-        "ci_high": pl.Float64,
-    }
-)
+SCHEMA = columns.DISTRIBUTION.schema()
 
 
 def distribution(labels: pl.DataFrame, ranges: Sequence[Ranks]) -> pl.DataFrame:

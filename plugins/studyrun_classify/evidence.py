@@ -10,7 +10,7 @@ import polars as pl
 from studyrun import Artifact, Concept, Evidence, StudyError
 from studyrun_classify.features import ranked
 
-__all__ = ["evidence_of", "labelled_problems", "membership"]
+__all__ = ["evidence_of", "labelled_problems", "labelling_concepts", "membership"]
 
 
 def evidence_of(
@@ -71,6 +71,17 @@ def membership(problems: pl.DataFrame, concepts: Sequence[Concept]) -> pl.DataFr
     ]
     empty = pl.DataFrame(schema={"problem": numbers.dtype, "concept": pl.UInt32})
     return pl.concat([empty, *held])
+
+
+def labelling_concepts(evidence: Evidence, labels: pl.DataFrame) -> pl.DataFrame:
+    """(problem, concept): the problems for which a concept holds that is some feature's label."""
+    names = pl.DataFrame(
+        {"concept": range(len(evidence.concepts)), "name": [c.name for c in evidence.concepts]},
+        {"concept": pl.UInt32, "name": pl.String},
+    )
+    used = names.filter(pl.col("name").is_in(labels["concept"].drop_nulls().implode()))
+    pairs = evidence.membership.join(used, on="concept").sort("concept", "problem")
+    return pairs.select(pl.col("problem").cast(pl.UInt32), concept="name")
 
 
 def _values(problems: pl.DataFrame, concept: Concept) -> pl.Series:

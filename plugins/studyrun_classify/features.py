@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from studyrun_classify.columns import TOP_PROBLEMS
+
 __all__ = ["ranked", "top_problems"]
 
 AT_ONCE = 2**20
@@ -60,4 +62,4 @@ def top_problems(activations: pl.DataFrame, ids: pl.DataFrame, n: int) -> pl.Dat
     place = pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over("feature")
     top = strongest.with_columns(place=place).filter(pl.col("place") <= n)
     named = top.join(ids.select("problem", "id"), on="problem", how="left", maintain_order="left")
-    return named.select("feature", "place", "problem", "id", "activation")
+    return named.select(*TOP_PROBLEMS.columns)

@@ -9,53 +9,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from studyrun import Evidence, StudyError
+from studyrun_classify import columns
 from studyrun_classify.controls.stability import stability
 from studyrun_classify.variants import UNTRAINED
 
 __all__ = ["COLUMNS", "FEATURE", "MEASURED", "SCHEMA", "labels_table", "with_measured"]
 
-FEATURE: dict[str, pl.DataType | type[pl.DataType]] = {
-    "feature": pl.UInt32,
-    "rank": pl.UInt32,
-    "n_active": pl.UInt32,
-    "n_total": pl.UInt32,
-    "frequency": pl.Float64,
-    "mean_abs_activation": pl.Float64,
-    "mean_abs_when_active": pl.Float64,
-}
-"""What is known of the feature itself."""
-COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
-    "label": pl.String,
-    "kind": pl.String,
-    "verdict": pl.String,
-    "concept": pl.String,
-    "test": pl.String,
-    "evidence": pl.String,
-    "n": pl.UInt32,
-    "n_with": pl.UInt32,
-    "rate": pl.Float64,
-    "expected_rate": pl.Float64,
-    "base_rate": pl.Float64,
-    "lift": pl.Float64,
-    "auroc": pl.Float64,
-    "log_odds": pl.Float64,
-    "ci_low": pl.Float64,
-    "ci_high": pl.Float64,
-    "q": pl.Float64,
-    "n_needed": pl.Int64,
-}
-"""What a classifier says; one that does not give a column leaves it null, and may add others,
-which follow all these."""
-MEASURED: dict[str, pl.DataType | type[pl.DataType]] = {
-    "permuted_rate": pl.Float64,
-    "matched_rate": pl.Float64,
-    "untrained_rate": pl.Float64,
-    "stability": pl.Float64,
-    "match_cosine": pl.Float64,
-    "top_problems": pl.List(pl.String),
-}
-"""What the step itself adds."""
-SCHEMA = pl.Schema({**FEATURE, **COLUMNS, **MEASURED})
+FEATURE = columns.FEATURE.schema()
+COLUMNS = columns.SAID.schema()
+MEASURED = columns.MEASURED.schema()
+SCHEMA = columns.LABELS.schema()
 NEEDED = ("feature", "label", "kind", "verdict")
 
 

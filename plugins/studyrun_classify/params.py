@@ -12,6 +12,7 @@ from studyrun import ClassifierRef, ConceptRef, Fraction, NonNegativeInt, Positi
 __all__ = [
     "ClassifyParams",
     "EnrichmentParams",
+    "LinearProbe",
     "ProbeParams",
     "SwapTest",
     "TaxonomyParams",
@@ -23,6 +24,9 @@ OddsRatio = Annotated[float, Meta(gt=1)]
 Auroc = Annotated[float, Meta(gt=0.5, lt=1)]
 Share = Annotated[float, Meta(gt=0, le=1)]
 Folds = Annotated[int, Meta(ge=2, le=10)]
+Target = Literal[
+    "answer", "n_steps", "first-operand", "first-result", "second-result", "third-result"
+]
 
 
 @dataclass(frozen=True)
@@ -165,3 +169,13 @@ class TaxonomyParams:
     """Kinds of concepts that speak of operations,"""
     value_level: list[str] = field(default_factory=lambda: ["value"])
     """and kinds that speak of values; concepts of other kinds are not looked at."""
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """Which numbers of a problem are read off its residuals."""
+
+    targets: Annotated[list[Target], Meta(min_length=1)] = field(
+        default_factory=lambda: ["first-result", "second-result", "answer"]
+    )
+    """Results are intermediate ones: a problem has a `second-result` if it has a third step."""

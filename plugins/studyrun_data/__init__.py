@@ -64,6 +64,7 @@ def _data(name: str, cls: type, summary: str) -> Component:
         makes="problems",
         check=f"studyrun_data.checks:{module}",
         digest="" if name == "word-problems" else f"studyrun_data.digests:{module}",
+        tables="studyrun_data.columns:tables",
     )
 
 

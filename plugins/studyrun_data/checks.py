@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from studyrun import CheckScope, Fault
+from studyrun_data.columns import has_pairs
 from studyrun_data.params import Gsm8k, Jsonl, WordProblems
 
 __all__ = ["gsm8k", "jsonl", "word_problems"]
@@ -39,7 +40,7 @@ def word_problems(params: WordProblems, scope: CheckScope) -> Iterator[Fault]:  
         yield Fault(("contrast_values",), "a pair differs in an operation or in a value, not both")
     yield from _contrast_operations(params)
     yield from _contrast_values(params)
-    if _has_pairs(params) and params.problems % 2:
+    if has_pairs(params) and params.problems % 2:
         yield Fault(("problems",), f"{params.problems} problems are no whole number of pairs")
 
 
@@ -70,10 +71,6 @@ def _repeated(name: str, values: Sequence[object]) -> Iterator[Fault]:
     for place, value in enumerate(values):
         if value in values[:place]:
             yield Fault((name, place), f"{value!r} is named twice")
-
-
-def _has_pairs(params: WordProblems) -> bool:
-    return bool(params.contrast_operations or params.contrast_values)
 
 
 def _too_many_values(params: WordProblems) -> Iterator[Fault]:

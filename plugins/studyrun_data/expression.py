@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-__all__ = ["Expression", "ExpressionError", "format_number", "read_expression"]
+__all__ = ["Expression", "ExpressionError", "format_number", "read_expression", "tokens"]
 
 MAX_LENGTH = 10_000
 MAX_DEPTH = 100
@@ -68,7 +68,7 @@ def read_expression(text: str) -> Expression:
     """
     if len(text) > MAX_LENGTH:
         raise ExpressionError(f"longer than {MAX_LENGTH} characters")
-    return _Parser(_tokens(text)).whole()
+    return _Parser(tokens(text)).whole()
 
 
 def format_number(value: float) -> str:
@@ -77,16 +77,21 @@ def format_number(value: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _tokens(text: str) -> list[_Token]:
+def tokens(text: str) -> list[_Token]:
+    """Numbers, signs and brackets in order, and an end.
+
+    Raises:
+        ExpressionError: there is something else.
+    """
     plain = text.translate(_SPELLINGS)  # one character for one, so places stay
-    tokens = []
+    found = []
     for match in _TOKEN.finditer(plain):
         written = text[match.start() : match.end()].strip()
         if match["other"]:
             raise ExpressionError(f"unexpected {match['other']!r}")
         value = _number(match["number"], bool(match["percent"])) if match["number"] else 0.0
-        tokens.append(_Token((match["sign"] or "number").replace("//", "/"), value, written))
-    return [*tokens, _Token("end", 0.0, "")]
+        found.append(_Token((match["sign"] or "number").replace("//", "/"), value, written))
+    return [*found, _Token("end", 0.0, "")]
 
 
 def _number(digits: str, percent: bool) -> float:

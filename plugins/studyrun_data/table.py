@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import polars as pl
 
 from studyrun import Context, Result
+from studyrun_data import columns
 from studyrun_data.lines import BadLine
 from studyrun_data.params import AnswerRule
 from studyrun_data.problem import Calculation, Problem, Reading
@@ -22,30 +23,9 @@ __all__ = [
     "table_of",
 ]
 
-CALCULATION = pl.Struct({
-    "expression": pl.String(),
-    "operands": pl.List(pl.Float64()),
-    "operators": pl.List(pl.String()),
-    "result": pl.Float64(),
-})  # fmt: skip
-FIELDS = tuple(CALCULATION.to_schema())
-PROBLEMS = pl.Schema({
-    "id": pl.String(),
-    "question": pl.String(),
-    "solution": pl.String(),
-    "answer": pl.Float64(),
-    "split": pl.String(),
-    "steps": pl.List(CALCULATION),
-    "n_steps": pl.UInt32(),
-})  # fmt: skip
-"""One row a problem; the row's number is the problem's number everywhere else."""
-MALFORMED = pl.Schema({
-    "id": pl.String(),
-    "place": pl.String(),
-    "text": pl.String(),
-    "reason": pl.String(),
-})  # fmt: skip
-"""One row a part that could not be read or contradicts itself; `id` is empty for a whole line."""
+FIELDS = tuple(field.name for field in fields(Calculation))
+PROBLEMS = columns.PROBLEMS.schema()
+MALFORMED = columns.MALFORMED.schema()
 
 
 def table_of(problems: Sequence[Problem]) -> pl.DataFrame:

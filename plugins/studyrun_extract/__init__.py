@@ -21,6 +21,8 @@ def studyrun_components() -> list[Component]:
             takes=("problems", "model"),
             makes="activations",
             check="studyrun_extract.check:check",
+            tables="studyrun_extract.columns:tables",
+            estimate="studyrun_extract.estimate:estimate",
             summary="Residual-stream activations at sites (layer, position), one row per problem.",
         ),
         Component(

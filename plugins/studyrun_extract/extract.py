@@ -8,6 +8,7 @@ import polars as pl
 import torch
 
 from studyrun import QuestionsRefused, Result, StudyError
+from studyrun_extract.columns import EXCLUDED, ROWS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +34,7 @@ def run(params: ExtractParams, inputs: Inputs, context: Context) -> Result:
     kept = ~problems["problem"].is_in(excluded.implode())
     return Result(
         tables={
-            "table": problems.filter(kept).select("problem", "id", "split"),
+            "table": problems.filter(kept).select(*ROWS.columns),
             "excluded": _excluded(problems, reasons),
         },
         tensors={"activations": activations},
@@ -76,12 +77,11 @@ def _meta(params: ExtractParams, model: Model, context: Context) -> dict[str, ob
 
 
 def _excluded(problems: pl.DataFrame, reasons: dict[int, str]) -> pl.DataFrame:
-    """(problem, id, reason) of the problems left out."""
+    """`EXCLUDED`, of the problems left out."""
     schema = {"problem": pl.UInt32, "reason": pl.String}
     rows = pl.DataFrame({"problem": list(reasons), "reason": list(reasons.values())}, schema)
-    return rows.join(problems.select("problem", "id"), on="problem", maintain_order="left").select(
-        "problem", "id", "reason"
-    )
+    named = rows.join(problems.select("problem", "id"), on="problem", maintain_order="left")
+    return named.select(*EXCLUDED.columns)
 
 
 def _message(problems: pl.DataFrame, reasons: dict[int, str]) -> str:

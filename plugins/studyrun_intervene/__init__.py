@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
-from studyrun import Component, Law, NoParams, hookimpl
-from studyrun_intervene.params import Amplify, AnswerEffect, EditFeatures, EditPairs
+from studyrun import Component, Law, NoParams, Read, hookimpl
+from studyrun_intervene.measures import MEASURES
+from studyrun_intervene.params import (
+    Amplify,
+    EditFeatures,
+    EditPairs,
+    LensEffect,
+    Patch,
+    Steer,
+)
 
 __all__ = ["studyrun_components"]
 
@@ -14,34 +23,11 @@ TAKES = ("sae", "feature-acts", "activations", "problems", "labels?", "model")
 
 @hookimpl
 def studyrun_components() -> Iterable[Component]:
-    """Three interventions, the steps that every intervention gets, two effects."""
+    """Interventions, the steps that each gets, edits of the residual itself, and effects."""
     yield from _interventions()
-    yield Component(
-        kind="step",
-        name="edit-features",
-        version="1",
-        params=EditFeatures,
-        target="studyrun_intervene.step:run_features",
-        summary="edit features one by one and measure what changes",
-        takes=TAKES,
-        makes="effects",
-        check="studyrun_intervene.checks:check_features",
-        serves="intervention",
-        arity=1,
-    )
-    yield Component(
-        kind="step",
-        name="edit-pairs",
-        version="1",
-        params=EditPairs,
-        target="studyrun_intervene.step:run_pairs",
-        summary="edit pairs of features and measure what changes",
-        takes=TAKES,
-        makes="effects",
-        check="studyrun_intervene.checks:check_pairs",
-        serves="intervention",
-        arity=2,
-    )
+    yield from _templates()
+    yield from _others()
+    yield from _effects()
     yield Component(
         kind="effect",
         name="reconstruction",
@@ -50,14 +36,87 @@ def studyrun_components() -> Iterable[Component]:
         target="studyrun_intervene.reconstruction:measure",
         summary="how far the edit moves the SAE's reconstruction",
     )
+
+
+def _templates() -> Iterable[Component]:
+    """The steps that every intervention gets."""
     yield Component(
-        kind="effect",
-        name="answer",
-        version="1",
-        params=AnswerEffect,
-        target="studyrun_intervene.answer:measure",
-        summary="how often the edit, made inside the model, changes the greedy answer",
+        kind="step",
+        name="edit-features",
+        version="2",
+        params=EditFeatures,
+        target="studyrun_intervene.step:run_features",
+        summary="edit features one by one and measure what changes",
+        takes=TAKES,
+        makes="effects",
+        check="studyrun_intervene.checks:check_features",
+        tables="studyrun_intervene.columns:feature_tables",
+        estimate="studyrun_intervene.estimate:estimate_features",
+        serves="intervention",
+        arity=1,
     )
+    yield Component(
+        kind="step",
+        name="edit-pairs",
+        version="2",
+        params=EditPairs,
+        target="studyrun_intervene.step:run_pairs",
+        summary="edit pairs of features and measure what changes",
+        takes=TAKES,
+        makes="effects",
+        check="studyrun_intervene.checks:check_pairs",
+        tables="studyrun_intervene.columns:pair_tables",
+        estimate="studyrun_intervene.estimate:estimate_pairs",
+        serves="intervention",
+        arity=2,
+    )
+
+
+def _others() -> Iterable[Component]:
+    """Edits of the residual itself, without features."""
+    for name, params, takes, about in (
+        (
+            "patch",
+            Patch,
+            ("activations", "problems", "model"),
+            "take the residual of another problem",
+        ),
+        ("steer", Steer, TAKES, "add a multiple of a direction to the residual"),
+    ):
+        yield Component(
+            kind="step",
+            name=name,
+            version="1",
+            params=params,
+            target=f"studyrun_intervene.{name}:run",
+            summary=f"{about} and measure what changes",
+            takes=takes,
+            makes="effects",
+            check=f"studyrun_intervene.checks:check_{name}",
+            tables=f"studyrun_intervene.columns:{name}_tables",
+            estimate=f"studyrun_intervene.estimate:estimate_{name}",
+        )
+
+
+def _effects() -> Iterable[Component]:
+    """What is read of edited runs of the model."""
+    every: tuple[tuple[str, Read, type, str], ...] = (
+        ("next-token", "logits", NoParams, "the answer's first token: KL, log-probability, rank"),
+        ("answer", "answers", NoParams, "the greedy answer: changed, right before and after"),
+        ("thoughts", "states", NoParams, "how far each later thought moves"),
+        ("logit-lens", "states", LensEffect, "which tokens each later thought decodes to"),
+    )
+    for name, read, params, about in every:
+        yield Component(
+            kind="effect",
+            name=name,
+            version="2" if name == "answer" else "1",
+            params=params,
+            target=f"studyrun_intervene.effects.{name.replace('-', '_')}:measure",
+            summary=about,
+            reads=(read,),
+            measures=MEASURES[name],
+        )
 
 
 def _interventions() -> Iterable[Component]:
@@ -100,3 +159,18 @@ def _interventions() -> Iterable[Component]:
         laws=(Law("inactive-unchanged"), Law("involution"), Law("symmetric")),
         arity=2,
     )
+    others: tuple[tuple[str, Literal["mean", "other"], str], ...] = (
+        ("mean-ablate", "mean", "set features to their mean over the problems"),
+        ("resample-ablate", "other", "set features to what they are on another problem"),
+    )
+    for name, reference, about in others:
+        yield Component(
+            kind="intervention",
+            name=name,
+            version="1",
+            params=NoParams,
+            target="studyrun_intervene.interventions:substitute",
+            summary=about,
+            laws=(Law("featurewise"), Law("idempotent"), Law("union")),
+            reference=reference,
+        )

@@ -11,9 +11,16 @@ import polars as pl
 
 from studyrun import Artifact, StudyError
 from studyrun_classify.kinds import is_labelled
-from studyrun_intervene.params import FeatureChoice
+from studyrun_intervene.params import EditPairs, FeatureChoice
 
-__all__ = ["PairChoice", "auto_pairs", "chosen_features", "label_pairs", "named_edits"]
+__all__ = [
+    "PairChoice",
+    "auto_pairs",
+    "chosen_features",
+    "chosen_pairs",
+    "label_pairs",
+    "named_edits",
+]
 
 PAIRS = "swap_pairs"
 """The table of `labels` with the pairs whose swap can be tested, best first."""
@@ -23,21 +30,34 @@ CURE = "name pairs yourself (`pairs: [[3, 17]]`), or measure more problems"
 
 @dataclass(frozen=True, slots=True)
 class PairChoice:
-    """The pairs that `pairs: auto` makes."""
+    """The pairs that a step makes."""
 
     edits: list[tuple[int, ...]]
     reason: str = ""
     """Why there is none."""
+    concepts: tuple[tuple[str | None, str | None], ...] = ()
+    """For each, the concepts that its features stand for."""
+    missing: tuple[tuple[str, str], ...] = ()
+    """Pairs of concepts that no two features stand for."""
 
 
 def chosen_features(
     features: pl.DataFrame, choice: FeatureChoice | Literal["all"]
 ) -> list[tuple[int, ...]]:
-    """One edit per chosen feature, by rank; as given where they are given by number.
+    """One edit per chosen feature, by rank, or per set; as given where given by number.
 
     Raises:
         StudyError: a feature or all ranks chosen are beyond those that there are.
     """
+    edits = _chosen(features, choice)
+    if choice != "all" and choice.together:
+        return [tuple(dict.fromkeys(feature for edit in edits for feature in edit))]
+    return edits
+
+
+def _chosen(
+    features: pl.DataFrame, choice: FeatureChoice | Literal["all"]
+) -> list[tuple[int, ...]]:
     ranked = features.sort("rank")
     if choice == "all":
         return _edits(ranked)
@@ -48,7 +68,8 @@ def chosen_features(
         if within.is_empty():
             raise StudyError(f"no feature has a rank in {choice.ranks}; the last is {len(ranked)}")
         return _edits(within)
-    return named_edits(features, [[feature] for feature in choice.ids or ()])
+    sets = choice.sets or [[feature] for feature in choice.ids or ()]
+    return named_edits(features, sets)
 
 
 def named_edits(features: pl.DataFrame, edits: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
@@ -63,19 +84,70 @@ def named_edits(features: pl.DataFrame, edits: Sequence[Sequence[int]]) -> list[
     return [tuple(edit) for edit in edits]
 
 
-def auto_pairs(labels: Artifact | None, features: pl.DataFrame, most: int) -> PairChoice:
+def chosen_pairs(labels: Artifact | None, features: pl.DataFrame, params: EditPairs) -> PairChoice:
+    """The pairs that the study names, or the best that its labels offer.
+
+    Raises:
+        StudyError: a feature or a concept is named that there is not.
+    """
+    if params.pairs == "auto":
+        every = params.generate is not None
+        return auto_pairs(labels, features, params.max_pairs, untestable=every)
+    found = [(pair, [_feature(each, features) for each in pair]) for pair in params.pairs]
+    edits = named_edits(features, [two for _, some in found if (two := _both(some))])
+    said = [[each if isinstance(each, str) else None for each in pair] for pair, some in found
+            if _both(some)]  # fmt: skip
+    known = _concepts(features, edits)
+    return PairChoice(
+        edits,
+        concepts=tuple((a or c, b or d) for (a, b), (c, d) in zip(said, known, strict=True)),
+        missing=tuple((str(a), str(b)) for (a, b), some in found if not _both(some)),
+    )
+
+
+def _both(features: Sequence[int | None]) -> list[int]:
+    """The two features; nothing where one is missing."""
+    there = [each for each in features if each is not None]
+    return there if len(there) == len(features) else []
+
+
+def _feature(each: int | str, features: pl.DataFrame) -> int | None:
+    """The feature of that number, or the most frequent one with a label of that concept."""
+    if isinstance(each, int):
+        return each
+    labelled = features.filter(is_labelled() & (pl.col("concept") == each)).sort("rank")
+    return None if labelled.is_empty() else int(labelled["feature"][0])
+
+
+def _concepts(
+    features: pl.DataFrame, edits: Sequence[tuple[int, ...]]
+) -> tuple[tuple[str | None, str | None], ...]:
+    known = features["concept"].to_list()
+    return tuple((known[a], known[b]) for a, b in edits)
+
+
+def auto_pairs(
+    labels: Artifact | None, features: pl.DataFrame, most: int, *, untestable: bool = False
+) -> PairChoice:
     """At most `most` pairs: the best that can be tested, where the labels say which these are.
 
     Labels without the table `swap_pairs` (a third party's, say) are paired by `label_pairs`.
+
+    Args:
+        labels: the artifact, if there is one.
+        features: of `feature_table`.
+        most: pairs at most.
+        untestable: take also pairs that the study has too few problems for.
     """
     if labels is None or PAIRS not in labels.table_names:
         edits, why_none = label_pairs(features, most), NO_PAIRS
     else:
         table, said = labels.read_table(PAIRS), labels.meta[PAIRS]
-        best = table.filter("testable").head(most)
+        best = (table if untestable else table.filter("testable")).head(most)
         edits = list(best.select("feature_a", "feature_b").iter_rows())
         why_none = f"{NO_PAIRS} ({said})" if table.is_empty() else said
-    return PairChoice(edits, "" if edits else f"{why_none}; {CURE}")
+    reason = "" if edits else f"{why_none}; {CURE}"
+    return PairChoice(edits, reason, _concepts(features, edits))
 
 
 def label_pairs(features: pl.DataFrame, most: int) -> list[tuple[int, ...]]:

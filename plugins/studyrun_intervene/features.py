@@ -8,7 +8,7 @@ from studyrun_classify.features import ranked
 
 __all__ = ["feature_table"]
 
-NAMES = ("rank", "label", "kind")
+NAMES = ("rank", "label", "kind", "concept")
 
 
 def feature_table(
@@ -16,9 +16,9 @@ def feature_table(
 ) -> pl.DataFrame:
     """Every feature, in the order of their numbers.
 
-    Columns: feature, rank, label, kind, n_active, frequency, mean_abs_activation (over all rows),
-    mean_abs_when_active. Counts and means are of the rows given; where there are labels, rank,
-    label and kind are theirs, else label and kind are null and the ranks are of these rows.
+    Columns: feature, rank, label, kind, concept, n_active, frequency, mean_abs_activation (over all
+    rows), mean_abs_when_active. Counts and means are of the rows given; where there are labels,
+    rank, label, kind and concept are theirs, else these are null and the ranks are of these rows.
 
     Args:
         activations: (problem, feature, activation), active pairs only, of the rows measured.
@@ -29,6 +29,6 @@ def feature_table(
     measured = ranked(activations, d_sae, n)
     if labels is None:
         nothing = pl.lit(None, pl.String)
-        return measured.with_columns(label=nothing, kind=nothing).sort("feature")
+        return measured.with_columns(label=nothing, kind=nothing, concept=nothing).sort("feature")
     named = labels.select("feature", *NAMES).cast({"feature": pl.UInt32, "rank": pl.UInt32})
     return measured.drop("rank").join(named, on="feature", how="left").sort("feature")

@@ -11,7 +11,7 @@ from torch import Tensor
 from studyrun import NoParams
 from studyrun_intervene.params import Amplify
 
-__all__ = ["ablate", "amplify", "swap"]
+__all__ = ["ablate", "amplify", "substitute", "swap"]
 
 
 def ablate(
@@ -37,3 +37,13 @@ def swap(
 ) -> Float[Tensor, "rows d_sae"]:
     """Z with the two features' columns exchanged."""
     return z.index_copy(1, features, z.index_select(1, features.flip(0)))
+
+
+def substitute(
+    z: Float[Tensor, "rows d_sae"],
+    features: Int[Tensor, " n"],
+    params: NoParams,  # noqa: ARG001  # the contract of interventions
+    reference: Float[Tensor, "some d_sae"],
+) -> Float[Tensor, "rows d_sae"]:
+    """Z with the features' columns taken from `reference`, one row for all or one for each."""
+    return z.index_copy(1, features, reference[:, features].expand(len(z), -1))

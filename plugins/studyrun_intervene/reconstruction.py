@@ -16,41 +16,18 @@ from torch.nn.functional import normalize
 
 from studyrun import Context, EffectCase, Measurement, NoParams
 from studyrun_intervene.changes import Changes, changes
+from studyrun_intervene.columns import RECONSTRUCTION
 from studyrun_intervene.intervals import central, percentile_of, resampled_rows
 
-__all__ = ["COLUMNS", "measure"]
+__all__ = ["measure"]
 
 CHUNK = 1024
 """Edits at a time, which bounds memory at a few (rows, CHUNK) matrices of float64."""
-COLUMNS = {
-    "mean_abs_diff": "mean |x_hat' - x_hat| over all n rows and all dimensions",
-    "ci_low": "lower end of its bootstrap interval over problems",
-    "ci_high": "upper end of its bootstrap interval over problems",
-    "max_abs_diff": "largest |x_hat' - x_hat| of any row and dimension",
-    "l2_diff": "mean over all n rows of the Euclidean norm of x_hat' - x_hat",
-    "relative_l2_diff": "l2_diff / mean Euclidean norm of the activations of the same rows",
-    "mean_abs_diff_active": "mean_abs_diff over active rows only; null if there are none",
-    "l2_diff_active": "l2_diff over active rows only; null if there are none",
-    "relative_l2_diff_active": "relative_l2_diff over active rows only; null if there are none",
-    "control_n": "features (pairs) that the control rests on",
-    "control_mean": "mean_abs_diff of the same edit of matched features, their mean",
-    "control_ci_low": "lower end of the central 95 % of the matched features' mean_abs_diff",
-    "control_ci_high": "upper end of the central 95 % of the matched features' mean_abs_diff",
-    "control_percentile": "share of matched features with a smaller mean_abs_diff",
-    "random_mean": "mean_abs_diff of changes of the same norm in random directions, their mean",
-    "random_ci_low": "lower end of the central 95 % of the random directions' mean_abs_diff",
-    "random_ci_high": "upper end of the central 95 % of the random directions' mean_abs_diff",
-    "random_percentile": "share of random directions with a smaller mean_abs_diff",
-}
-"""What the columns are, in order; in the activations' units except counts and shares.
-
-95 % stands for the step's `confidence`.
-"""
-SCHEMA = pl.Schema(dict.fromkeys(COLUMNS, pl.Float64) | {"control_n": pl.UInt32})
+SCHEMA = RECONSTRUCTION.schema()
 
 
 def measure(case: EffectCase, params: NoParams, context: Context) -> Measurement:  # noqa: ARG001
-    """COLUMNS for every edit of the case."""
+    """The columns `RECONSTRUCTION` for every edit of the case."""
     directions = _directions(case, context.generator("random directions"))
     counts = resampled_rows(len(case.z), case.resamples, context.generator("bootstrap"))
     parts = [
@@ -106,7 +83,7 @@ def _controls(case: EffectCase, mean_abs_diff: pl.Series) -> pl.DataFrame:
         _control(value, [values[each] for each in found], case.confidence)
         for value, found in zip(mean_abs_diff, case.matched, strict=True)
     ]
-    names = [name for name in COLUMNS if name.startswith("control_")]
+    names = [name for name in SCHEMA if name.startswith("control_")]
     return pl.DataFrame(rows, {name: SCHEMA[name] for name in names})
 
 

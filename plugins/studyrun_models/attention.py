@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from threading import local
 from typing import TYPE_CHECKING, Any
 
@@ -20,15 +21,20 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from studyrun_models.blocks import SiteError
+from studyrun_models.weights import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from studyrun_models.stack import Stack
 
 __all__ = ["Memory", "Prefix", "shared_attention"]
 
+FEW = 16
+"""Values of one run that are added up one by one."""
 NAME = "studyrun-shared"
+NARROW = 4
+"""Columns from which on all rows of a product are rounded alike (tried with MKL)."""
 _THREAD = local()
 
 
@@ -59,7 +65,7 @@ class _Own:
     """What the runs of a batch have computed themselves, in one block, in order."""
 
     keys: Tensor
-    """(questions, kv_heads, runs, room, head_dim)."""
+    """(room, questions, runs, kv_heads, head_dim): a token's lie together, as they are computed."""
     values: Tensor
     length: int = 0
 
@@ -70,8 +76,8 @@ class Memory:
 
     runs: int
     """Runs of each question."""
-    prefixes: list[Prefix] | None
-    """One per block; None where the runs have nothing before them."""
+    prefix: Callable[[int], Prefix] | None
+    """Of a block; None where the runs have nothing before them."""
     room: int
     """Tokens that a run is expected to need; more are made room for."""
     seen: Tensor
@@ -84,23 +90,23 @@ class Memory:
 
     def put(self, layer: int, keys: Tensor, values: Tensor) -> None:
         """Store what the newest tokens gave, (questions, kv_heads, runs * tokens, head_dim)."""
-        questions, heads, columns, dim = keys.shape
-        tokens = columns // self.runs
-        own = self.own.get(layer) or self._room_for(layer, keys, values)
-        if own.length + tokens > own.keys.shape[3]:
-            more = (0, 0, 0, own.length + tokens)
+        keys, values = self._by_token(keys), self._by_token(values)
+        own = self.own.get(layer)
+        if own is None:
+            room = [part.new_empty(self.room, *part.shape[1:]) for part in (keys, values)]
+            own = self.own[layer] = _Own(room[0], room[1])
+        end = own.length + len(keys)
+        if end > len(own.keys):
+            more = (0, 0) * 4 + (0, end)
             own.keys, own.values = F.pad(own.keys, more), F.pad(own.values, more)
-        new = slice(own.length, own.length + tokens)
-        shape = (questions, heads, self.runs, tokens)
-        own.keys[:, :, :, new] = keys.view(*shape, dim)
-        own.values[:, :, :, new] = values.view(*shape, values.shape[-1])
-        own.length += tokens
+        own.keys[own.length : end], own.values[own.length : end] = keys, values
+        own.length = end
 
-    def _room_for(self, layer: int, keys: Tensor, values: Tensor) -> _Own:
-        sizes = (*keys.shape[:2], self.runs, self.room)
-        new = _Own(keys.new_empty(*sizes, keys.shape[3]), values.new_empty(*sizes, values.shape[3]))
-        self.own[layer] = new
-        return new
+    def _by_token(self, part: Tensor) -> Tensor:
+        """(tokens, questions, runs, kv_heads, head_dim)."""
+        questions, heads, columns, dim = part.shape
+        shape = (questions, self.runs, columns // self.runs, heads, dim)
+        return part.transpose(1, 2).reshape(shape).movedim(2, 0)
 
     def drop(self, tokens: int) -> None:
         """Forget the newest tokens."""
@@ -111,11 +117,12 @@ class Memory:
 
     def keep(self, questions: Tensor, runs: Tensor) -> Memory:
         """The memory of some runs alone, each as the only run of a question."""
-        prefixes = self.prefixes and [prefix.of(questions) for prefix in self.prefixes]
+        before = self.prefix
+        prefix = before and cache(lambda layer: before(layer).of(questions))
         seen, places = self.seen[questions], self.places[questions]
-        kept = Memory(1, prefixes, self.room, seen, places, self.padded)
+        kept = Memory(1, prefix, self.room, seen, places, self.padded)
         for layer, own in self.own.items():
-            keys, values = own.keys[questions, :, runs], own.values[questions, :, runs]
+            keys, values = (p[: own.length, questions, runs] for p in (own.keys, own.values))
             kept.own[layer] = _Own(keys[:, :, None], values[:, :, None], own.length)
         return kept
 
@@ -131,12 +138,19 @@ class Memory:
 
 @contextmanager
 def shared_attention(stack: Stack) -> Iterator[None]:
-    """Let every pass of the model in the body attend to a `Memory`, then as before again."""
+    """Let every pass of the model in the body attend to a `Memory`, then as before again.
+
+    Raises:
+        SiteError: the model does not let its attention be chosen.
+    """
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, _attend)
     before = stack.model.config._attn_implementation
-    stack.model.set_attn_implementation(NAME)
+    with quiet():
+        stack.model.set_attn_implementation(NAME)
+    if stack.model.config._attn_implementation != NAME:
+        raise SiteError("its attention cannot be chosen")
     try:
         yield
     finally:
@@ -159,68 +173,82 @@ def _attend(
     if memory is None:
         raise SiteError("a pass without a memory while runs are replayed")
     own = memory.own[module.layer_idx]
-    prefix = memory.prefixes[module.layer_idx] if memory.prefixes else None
+    prefix = memory.prefix and memory.prefix(module.layer_idx)
     questions, heads, columns, dim = query.shape
-    kv_heads, tokens = own.keys.shape[1], columns // memory.runs
-    query = query * (dim**-0.5 if scaling is None else scaling)
-    # (questions, kv_heads, heads of each, runs, tokens, head_dim)
-    grouped = query.reshape(questions, kv_heads, heads // kv_heads, memory.runs, tokens, dim)
-    scores = _own_scores(grouped, own)
-    if softcap is not None:
-        scores = softcap * torch.tanh(scores / softcap)
+    kv_heads, tokens = own.keys.shape[3], columns // memory.runs
+    query = query.transpose(1, 2) * (dim**-0.5 if scaling is None else scaling)
+    query = query.reshape(questions, memory.runs, tokens, kv_heads, heads // kv_heads, dim)
+    scores = _capped(_own_scores(query, own), softcap)
     scores = _masked(scores, _own_mask(memory, own.length, tokens, sliding_window))
-    if prefix is None:
-        mixed = _own_mix(scores.float().softmax(-1).to(query.dtype), own)
+    if prefix is not None:
+        shared = _capped(_shared_scores(query, prefix), softcap)
+        shared = _masked(shared, _prefix_mask(prefix, _window(memory, sliding_window), tokens))
+        scores = torch.cat([shared, scores], -1)
+    weights = scores.float().softmax(-1).to(query.dtype)
+    mixed = _own_mix(weights[..., -own.length :], own)
+    if prefix is not None:
+        mixed += _shared_mix(weights[..., : -own.length], prefix)
+    return mixed.transpose(2, 3).flatten(3, 4).flatten(1, 2), None
+
+
+# Queries are (questions, runs, tokens, kv_heads, heads of each, head_dim).
+# Scores and weights are (questions, kv_heads, runs, tokens, heads of each, columns); mixed values
+# (questions, runs, kv_heads, tokens, heads of each, head_dim).
+
+
+def _shared_scores(query: Tensor, prefix: Prefix) -> Tensor:
+    """Of every run's query with the shared keys: one product for a question and head."""
+    by_head = query.movedim(3, 1)
+    flat, keys = by_head.flatten(2, 4), prefix.keys
+    if keys.shape[2] < NARROW:
+        scores = (flat[:, :, :, None] * keys[:, :, None]).sum(-1)
     else:
-        mixed = _with_prefix(grouped, scores, own, prefix, softcap, _window(memory, sliding_window))
-    out = mixed.reshape(questions, heads, columns, own.values.shape[-1])
-    return out.transpose(1, 2).contiguous(), None
+        scores = flat @ keys.transpose(2, 3)
+    return scores.view(*by_head.shape[:-1], keys.shape[2])
 
 
-def _with_prefix(
-    query: Tensor,
-    own_scores: Tensor,
-    own: _Own,
-    prefix: Prefix,
-    softcap: float | None,
-    window: tuple[Tensor, int] | None,
-) -> Tensor:
-    """The values mixed by one softmax over the shared and the own columns."""
-    questions, kv_heads, group, runs, tokens, dim = query.shape
-    columns = prefix.keys.shape[2]
-    flat = query.reshape(questions, kv_heads, group * runs * tokens, dim)
-    scores = (flat @ prefix.keys.transpose(2, 3)).view(*query.shape[:-1], columns)
-    if softcap is not None:
-        scores = softcap * torch.tanh(scores / softcap)
-    scores = _masked(scores, _prefix_mask(prefix, window, tokens))
-    both = torch.cat([scores, own_scores], -1).float().softmax(-1).to(query.dtype)
-    shared = both[..., :columns].reshape(*flat.shape[:3], columns) @ prefix.values
-    return shared.view(*query.shape[:-1], -1).add_(_own_mix(both[..., columns:], own))
+def _shared_mix(weights: Tensor, prefix: Prefix) -> Tensor:
+    """Shared values in the weights' proportions."""
+    mixed = weights.flatten(2, 4) @ prefix.values
+    return mixed.view(*weights.shape[:-1], -1).transpose(1, 2)
 
 
 def _own_scores(query: Tensor, own: _Own) -> Tensor:
-    """(questions, kv_heads, heads of each, runs, tokens, own tokens)."""
-    questions, kv_heads, group, runs, tokens, dim = query.shape
-    keys = own.keys[:, :, :, : own.length]
-    turned = query.transpose(2, 3).reshape(questions, kv_heads, runs, group * tokens, dim)
-    scores = turned @ keys.transpose(3, 4)
-    return scores.view(questions, kv_heads, runs, group, tokens, own.length).transpose(2, 3)
+    """Of every run's query with its own keys: one product for a run and head."""
+    by_run = query.transpose(2, 3)
+    scores = by_run.flatten(3, 4) @ own.keys[: own.length].movedim(0, 4)
+    return scores.view(*by_run.shape[:-1], -1).transpose(1, 2)
 
 
 def _own_mix(weights: Tensor, own: _Own) -> Tensor:
-    """Own values in the weights' proportions, in the order of the query."""
-    questions, kv_heads, group, runs, tokens, n = weights.shape
-    values = own.values[:, :, :, :n]
-    turned = weights.transpose(2, 3).reshape(questions, kv_heads, runs, group * tokens, n)
-    if group * tokens == 1:  # a product of vectors; twice as fast as a batch of tiny matrices
-        mixed = (turned.transpose(3, 4) * values).sum(3, keepdim=True)
-    else:
-        mixed = turned @ values
-    return mixed.view(questions, kv_heads, runs, group, tokens, -1).transpose(2, 3)
+    """Own values in the weights' proportions."""
+    by_run = weights.transpose(1, 2)
+    values = own.values[: own.length, ..., None, None, :]
+    if not _few(by_run):
+        mixed = by_run.flatten(3, 4) @ own.values[: own.length].movedim(0, 3)
+        return mixed.view(*by_run.shape[:-1], -1)
+    mixed = values[0] * by_run[..., :1]
+    for token in range(1, own.length):
+        mixed.addcmul_(values[token], by_run[..., token, None])
+    return mixed
+
+
+def _few(by_run: Tensor) -> bool:
+    """Whether values are added up faster one by one than by many products of tiny matrices."""
+    tokens, group, n = by_run.shape[3:]
+    exact = by_run.device.type == "cpu" and by_run.dtype == torch.float32
+    return n == 1 or (exact and tokens * group == 1 and n <= FEW)
+
+
+def _capped(scores: Tensor, softcap: float | None) -> Tensor:
+    return scores if softcap is None else softcap * torch.tanh(scores / softcap)
 
 
 def _masked(scores: Tensor, allowed: Tensor | None) -> Tensor:
-    return scores if allowed is None else scores.masked_fill(~allowed, float("-inf"))
+    """The scores, changed in place; to add is much faster than to fill."""
+    if allowed is None:
+        return scores
+    return scores.add_(scores.new_zeros(allowed.shape).masked_fill_(~allowed, float("-inf")))
 
 
 def _own_mask(memory: Memory, n: int, tokens: int, sliding_window: int | None) -> Tensor | None:
@@ -232,22 +260,22 @@ def _own_mask(memory: Memory, n: int, tokens: int, sliding_window: int | None) -
     if memory.padded:
         # a token may look at itself, or a row of padding would have nothing to look at
         itself = torch.eye(n, dtype=torch.bool, device=device)[-tokens:]
-        padding = (memory.seen[:, None, -n:] | itself)[:, None, None, None]
+        padding = (memory.seen[:, None, -n:] | itself)[:, None, None]
         allowed = padding if allowed is None else allowed & padding
     if window := _window(memory, sliding_window):
         near = window[0][:, -tokens:, None] - memory.places[:, None, -n:] < window[1]
-        near = near[:, None, None, None]
+        near = near[:, None, None]
         allowed = near if allowed is None else allowed & near
-    return allowed
+    return None if allowed is None else allowed[..., None, :]
 
 
 def _prefix_mask(prefix: Prefix, window: tuple[Tensor, int] | None, tokens: int) -> Tensor | None:
     allowed: Tensor | None = None
     if prefix.padded:
-        allowed = prefix.seen[:, None, None, None, None, :]
+        allowed = prefix.seen[:, None, None, None, None]
     if window:
         near = window[0][:, -tokens:, None] - prefix.places[:, None, :] < window[1]
-        near = near[:, None, None, None]
+        near = near[:, None, None, :, None]
         allowed = near if allowed is None else allowed & near
     return allowed
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from studyrun_data.expression import format_number
 from studyrun_models.blocks import Hooks, edited, recorded
 from studyrun_models.lines import Clean, Follows, FullLine, Line
 from studyrun_models.replay import Seen, Spot
 from studyrun_models.stack import greedy
-from studyrun_models.written import as_written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -140,7 +140,7 @@ class CodiPasses:
 
     def targets(self, answers: Sequence[float | None]) -> Tensor:
         """The first token of each right answer; -1 where it is no text of the vocabulary."""
-        texts = ["" if answer is None else as_written(answer) for answer in answers]
+        texts = ["" if answer is None else format_number(answer) for answer in answers]
         ids = [self.codi.vocabulary.known(text) for text in texts]
         return torch.tensor([row[0] if row else -1 for row in ids], dtype=torch.int64)
 

@@ -21,6 +21,8 @@ __all__ = ["CodiSection", "codi_check", "codi_facts", "codi_section", "hf_check"
 N_LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 D_MODEL = ("hidden_size", "n_embd", "d_model")
 """What config.json calls them, by architecture."""
+INNER = ("intermediate_size", "n_inner", "ffn_dim")
+"""What config.json calls the width of the MLP."""
 CodiSection = dict[str, Any]
 """`codi` in config.json: thoughts, bot, eot, prj_dim, answer_prefix."""
 SECTION_TYPES = {"thoughts": int, "bot": str, "eot": str, "prj_dim": int, "answer_prefix": str}
@@ -87,7 +89,23 @@ def _facts(
     if params.weights == "random":
         name += ", random weights"
         digest = hashlib.sha256(f"random {params.weights_seed} {digest}".encode()).hexdigest()
-    return ModelFacts(name, digest, n_layers, d_model, positions)
+    block = _block_parameters(checkpoint, d_model)
+    return ModelFacts(name, digest, n_layers, d_model, positions, block)
+
+
+def _block_parameters(checkpoint: Checkpoint, d_model: int) -> int | None:
+    """Weights of a block: attention with as many heads for keys as there are, and the MLP.
+
+    None where the configuration does not say how wide the MLP is.
+    """
+    config = checkpoint.config
+    inner = next((config[name] for name in INNER if isinstance(config.get(name), int)), None)
+    if inner is None:
+        return None
+    heads = config.get("num_attention_heads") or config.get("n_head") or 1
+    kv = config.get("num_key_value_heads") or heads
+    gated = config.get("hidden_act") in ("silu", "gelu_pytorch_tanh", "swiglu")
+    return int(2 * d_model**2 * (1 + kv / heads)) + (3 if gated else 2) * d_model * inner
 
 
 def _sizes(checkpoint: Checkpoint) -> tuple[int, int]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from threading import local
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +20,7 @@ from studyrun_models.attention import Memory, Prefix
 from studyrun_models.blocks import SiteError, moved_by
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from studyrun_models.stack import Reading, Stack
 
@@ -119,7 +119,7 @@ class Clean:
     """
 
     keys: list[Tensor]
-    """Per block, (questions, kv_heads, columns, head_dim)."""
+    """Per block, (questions, kv_heads, columns, head_dim); of all questions, see `rows`."""
     values: list[Tensor]
     streams: Tensor
     """(questions, columns, d_model) residuals after `layer`, from column `first` on."""
@@ -131,6 +131,8 @@ class Clean:
     places: Tensor
     """(questions, columns), position ids."""
     padded: bool
+    rows: Tensor | slice | None = None
+    """Which of the keys and values are of these questions, if not all; few blocks may need them."""
 
     @property
     def bytes(self) -> int:
@@ -140,38 +142,40 @@ class Clean:
 
     def at(self, questions: Tensor) -> Clean:
         """That of some questions, which may repeat."""
-        n = len(self.seen)
-        if len(questions) == n and bool((questions == torch.arange(n)).all()):
-            return self
-        rows = questions.to(self.seen.device)
-        return Clean(
-            [keys[rows] for keys in self.keys],
-            [values[rows] for values in self.values],
-            self.streams[rows],
-            self.layer,
-            self.first,
-            self.seen[rows],
-            self.places[rows],
-            self.padded,
-        )
+        rows = _sliced(questions, self.seen.device)
+        streams, seen, places = (part[rows] for part in (self.streams, self.seen, self.places))
+        return replace(self, streams=streams, seen=seen, places=places, rows=rows)
 
-    def before(self, column: int, tokens: int) -> list[Prefix]:
-        """What runs share that are edited at `column` and run `tokens` from there on.
+    def before(self, column: int, tokens: int) -> Callable[[int], Prefix]:
+        """What runs share, in a block, that are edited at `column` and run `tokens` from there on.
 
         Above the edited layer these are the columns before it; up to the layer also the run's own,
         which the edit leaves as they were.
         """
-        ends = [column + tokens * (layer <= self.layer) for layer in range(len(self.keys))]
-        return [
-            Prefix(
+
+        @cache
+        def prefix(layer: int) -> Prefix:
+            end = column + tokens * (layer <= self.layer)
+            keys, values = self.keys[layer], self.values[layer]
+            if self.rows is not None:
+                keys, values = keys[self.rows], values[self.rows]
+            return Prefix(
                 keys[:, :, :end],
                 values[:, :, :end],
                 self.seen[:, :end],
                 self.places[:, :end],
                 self.padded,
             )
-            for keys, values, end in zip(self.keys, self.values, ends, strict=True)
-        ]
+
+        return prefix
+
+
+def _sliced(questions: Tensor, device: torch.device) -> Tensor | slice:
+    """The same as an index; questions one after the other as a slice, which copies nothing."""
+    first, n = int(questions[0]), len(questions)
+    if torch.equal(questions, torch.arange(first, first + n)):
+        return slice(first, first + n)
+    return questions.to(device)
 
 
 class Line:
@@ -229,8 +233,8 @@ class Line:
         memory = self.memory
         own = [memory.own[i] for i in range(len(self.stack.blocks))]
         return Clean(
-            keys=[each.keys[:, :, 0, : each.length] for each in own],
-            values=[each.values[:, :, 0, : each.length] for each in own],
+            keys=[_by_column(each.keys[: each.length, :, 0]) for each in own],
+            values=[_by_column(each.values[: each.length, :, 0]) for each in own],
             streams=streams,
             layer=layer,
             first=first,
@@ -282,18 +286,32 @@ class Line:
         return states
 
 
-def _cache(memory: Memory) -> Any:
-    """What transformers' blocks hand their keys and values to."""
+def _by_column(tokens: Tensor) -> Tensor:
+    """(questions, kv_heads, tokens, head_dim) of (tokens, questions, kv_heads, head_dim)."""
+    return tokens.permute(1, 2, 0, 3).contiguous()
+
+
+@cache
+def _handing() -> Any:
+    """A cache as transformers' blocks hand their keys and values to."""
     from transformers import DynamicCache
 
     class Handing(DynamicCache):
+        memory: Memory
+
         def update(
             self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
         ) -> tuple[Tensor, Tensor]:
-            memory.put(layer_idx, key_states, value_states)
+            self.memory.put(layer_idx, key_states, value_states)
             return key_states, value_states
 
-    return Handing()
+    return Handing
+
+
+def _cache(memory: Memory) -> Any:
+    handing = _handing()()
+    handing.memory = memory
+    return handing
 
 
 class FullLine:

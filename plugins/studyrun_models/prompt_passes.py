@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from studyrun import QuestionsRefused
+from studyrun_data.expression import format_number
 from studyrun_models.blocks import Hooks, edited, recorded
 from studyrun_models.lines import Clean, Follows, FullLine, Line
 from studyrun_models.positions import Tokens, column_of
 from studyrun_models.replay import Seen, Spot
 from studyrun_models.stack import greedy
-from studyrun_models.written import as_written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -113,7 +113,11 @@ class PromptPasses:
         return FullLine(self.stack, reading, site, moved[0])
 
     def targets(self, answers: Sequence[float | None]) -> Tensor:
-        """The first token of each right answer where it follows its prompt; -1 if unknown."""
+        """The first token of each right answer where it follows its prompt.
+
+        It is -1 where there is no answer, where the answer would change the prompt's own tokens,
+        and where the blank before it is a token of its own: then end the prompt with a blank.
+        """
         found = [self._target(*pair) for pair in zip(self.prompts, answers, strict=True)]
         return torch.tensor(found, dtype=torch.int64)
 
@@ -121,10 +125,12 @@ class PromptPasses:
         if answer is None:
             return -1
         between = "" if prompt.text[-1:].isspace() else " "
-        encoded = self.model.tokenizer(prompt.text + between + as_written(answer))["input_ids"]
-        pairs = zip(encoded, prompt.ids, strict=False)
-        same = next((i for i, (new, old) in enumerate(pairs) if new != old), len(prompt.ids))
-        return int(encoded[same]) if same < len(encoded) else -1
+        encoded = self.model.tokenizer(prompt.text + between + format_number(answer))["input_ids"]
+        own = len(prompt.ids)
+        if encoded[:own] != list(prompt.ids) or len(encoded) == own:
+            return -1
+        token = int(encoded[own])
+        return token if self.token(token).strip() else -1
 
     def token(self, number: int) -> str:
         """The text of a token."""

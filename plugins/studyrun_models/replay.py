@@ -105,6 +105,8 @@ class _Piece:
     spot: Spot
     at: int
     question: int
+    row: int
+    """Its place in the group."""
     runs: Tensor
     """Their numbers among the edits."""
 
@@ -122,8 +124,13 @@ class Replaying:
         self.note = passes.full_because and f"run in full: {passes.full_because}"
         order = longest_first(passes.lengths())
         self._groups = [order[i : i + GROUP] for i in range(0, len(order), GROUP)]
-        self._group_of = {q: g for g, group in enumerate(self._groups) for q in group}
+        self._row_of = {
+            question: (number, row)
+            for number, group in enumerate(self._groups)
+            for row, question in enumerate(group)
+        }
         self._kept: dict[tuple[int, int], Clean] = {}
+        self._keeping = Lock()
         self._locks = [Lock() for _ in self._groups]
         self._thread = local()
 
@@ -159,9 +166,9 @@ class Replaying:
     def _run(
         self, edits: SiteEdits, reads: Collection[Read], receive: Receive, *, full: bool
     ) -> None:
-        pieces = sorted(self._pieces(edits), key=lambda piece: (piece.alike, piece.question))
-        if not pieces:
+        if not len(edits):
             return
+        pieces = sorted(self._pieces(edits), key=lambda piece: (piece.alike, piece.row))
         stack, reach = self._passes.stack, max(piece.spot.from_end for piece in pieces)
         batch = _Batch(self, edits, reads, receive, reach, full)
         with batch.open():
@@ -186,8 +193,9 @@ class Replaying:
         ):
             question, at_position = divmod(number, len(edits.positions))
             spot = self._passes.spot(edits.positions[at_position], question)
+            group, row = self._row_of[question]
             for some in torch.split(runs, SIDE):
-                yield _Piece(self._group_of[question], spot, at_position, question, some)
+                yield _Piece(group, spot, at_position, question, row, some)
 
     def _clean(self, group: int, hooks: Hooks, reach: int) -> Clean:
         """The clean pass of a group: kept if there is room, else until the next group's."""
@@ -205,9 +213,10 @@ class Replaying:
         return found
 
     def _keep(self, key: tuple[int, int], clean: Clean) -> None:
-        held = sum(each.bytes for each in self._kept.values())
-        if held + clean.bytes <= self._budget:
-            self._kept[key] = clean
+        with self._keeping:
+            held = sum(each.bytes for each in self._kept.values())
+            if held + clean.bytes <= self._budget:
+                self._kept[key] = clean
 
 
 @dataclass(slots=True, eq=False)
@@ -237,8 +246,7 @@ class _Batch:
     def compute(self, pieces: Sequence[_Piece]) -> None:
         """Pieces of one group and position, as many at a time as fit."""
         on_cpu = self.replaying._passes.stack.device.type == "cpu"
-        most = 1 + max(len(piece.runs) for piece in pieces)
-        size = max(1, ROWS // most) if on_cpu else len(pieces)
+        size = max(1, ROWS // self._side(pieces)) if on_cpu else len(pieces)
         for start in range(0, len(pieces), size):
             self._together(pieces[start : start + size])
 
@@ -246,15 +254,19 @@ class _Batch:
         """Run pieces as (questions, runs), the first run of each without an edit."""
         passes, first = self.replaying._passes, pieces[0]
         position = self.edits.positions[first.at]
-        side = 1 + max(len(piece.runs) for piece in pieces)
-        runs = torch.full((len(pieces), side), -1)
+        runs = torch.full((len(pieces), self._side(pieces)), -1)
         for row, piece in enumerate(pieces):
             runs[row, 1 : 1 + len(piece.runs)] = piece.runs
         delta = self._deltas(runs)
-        line = self._line([piece.question for piece in pieces], first, position, delta)
+        line = self._line(pieces, position, delta)
         moved = line.moved
         seen = passes.follow(line, position, first.spot, self.reads)
         self._hand_over(runs, first, position, moved, seen)
+
+    def _side(self, pieces: Sequence[_Piece]) -> int:
+        """Runs beside each other: the most of any piece, the one without an edit, and fillers."""
+        even = self.replaying._passes.stack.even
+        return even * -(-(1 + max(len(piece.runs) for piece in pieces)) // even)
 
     def _deltas(self, runs: Tensor) -> Tensor:
         """(questions, runs, d_model), 0 where there is no run."""
@@ -265,20 +277,17 @@ class _Batch:
         deltas[(runs >= 0).to(some.device)] = some
         return deltas.to(stack.device)
 
-    def _line(
-        self, questions: list[int], piece: _Piece, position: Position, delta: Tensor
-    ) -> Follows:
+    def _line(self, pieces: Sequence[_Piece], position: Position, delta: Tensor) -> Follows:
         passes, replaying = self.replaying._passes, self.replaying
         assert self.hooks is not None
         if self.full:
-            each = [q for q in questions for _ in range(delta.shape[1])]
+            each = [piece.question for piece in pieces for _ in range(delta.shape[1])]
             return passes.full(each, self.hooks, position, delta.flatten(0, 1))
-        group = replaying._groups[piece.group]
-        clean = replaying._clean(piece.group, self.hooks, self.reach)
-        some = clean.at(torch.tensor([group.index(q) for q in questions]))
+        spot = pieces[0].spot
+        clean = replaying._clean(pieces[0].group, self.hooks, self.reach)
+        some = clean.at(torch.tensor([piece.row for piece in pieces]))
         assert self.skips is not None
-        column = clean.seen.shape[1] - piece.spot.from_end
-        columns = (column, piece.spot.tokens)
+        columns = (clean.seen.shape[1] - spot.from_end, spot.tokens)
         return Line.edited(self.skips, passes.stack, some, delta, columns)
 
     def _hand_over(

@@ -11,10 +11,11 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from itertools import groupby
+from math import gcd
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from studyrun_models.blocks import SiteError, find_blocks
@@ -27,6 +28,9 @@ __all__ = ["FEWEST", "Reading", "Stack", "greedy", "longest_first"]
 FEWEST = 4
 """Tokens in a pass from which on a core's products have the same bits, however many there are
 (tried with MKL: 1 to 79 tokens, and some up to 2048)."""
+LANES = 128
+"""Bytes that a core takes at once where a function is applied to every number of a tensor. The
+numbers left over at its end are rounded otherwise (silu: by 1e-7)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +61,8 @@ class Stack:
         self.base = model.base_model
         self.blocks = find_blocks(self.base, n_layers)
         self.device = next(model.parameters()).device
+        self.even = _even(model) if self.device.type == "cpu" else 1
+        """Tokens of which whole multiples have the same bits, wherever in a pass they stand."""
         self._accepts = set(inspect.signature(self.base.forward).parameters)
         self.returns_tuples = False
         """Whether a block returns its stream in a tuple; known once the model is verified."""
@@ -158,6 +164,21 @@ class Stack:
         if "past_key_values" not in self._accepts:
             raise SiteError(f"{type(self.model).__name__} keeps no keys and values: cannot go on")
         return DynamicCache(config=self.model.config)
+
+
+def _even(model: Any) -> int:
+    """How many rows leave nothing over (`LANES`), however wide the model is at any place."""
+    head = model.get_output_embeddings()
+    sizes = {
+        size
+        for module in model.modules()
+        if module is not head and not isinstance(module, nn.Embedding)
+        for weight in module.parameters(recurse=False)
+        if weight.ndim > 1
+        for size in weight.shape
+    }
+    numbers = LANES // next(model.parameters()).element_size()
+    return numbers // gcd(numbers, *sizes)
 
 
 def longest_first(ids: Sequence[Sequence[int]]) -> list[int]:

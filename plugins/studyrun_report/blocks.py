@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Block", "Cell", "Column", "Facts", "Feature", "Figure", "Section", "Table", "Term",
-           "Terms", "Text", "Verdict", "Verdicts"]  # fmt: skip
+__all__ = ["Block", "Cell", "Column", "Facts", "Feature", "Figure", "Heading", "Section", "Table",
+           "Term", "Terms", "Text", "Verdict", "Verdicts"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,15 @@ class Figure:
     texts: tuple[str, ...] = ()
     """Every text in the picture, such as the numbers of its axes."""
     type: Literal["figure"] = "figure"
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The title of the blocks that follow it."""
+
+    id: str
+    text: str
+    type: Literal["heading"] = "heading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,7 @@ class Feature:
     type: Literal["feature"] = "feature"
 
 
-Block = Table | Figure | Text | Terms | Verdicts | Feature
+Block = Table | Figure | Heading | Text | Terms | Verdicts | Feature
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from studyrun_report.text import (
     number,
     plain,
     probability,
+    set_of,
     share,
+    some,
 )
 
 __all__ = ["Spec", "first_of", "generic", "plain_specs", "table_of"]
@@ -32,7 +34,11 @@ WRITERS: Mapping[str, Callable[[Any], str]] = {
     "count": counted,
     "average": average,
     "exact": exact,
+    "set": set_of,
+    "some": some,
 }
+WORDS = ("text", "set", "some")
+"""Forms that are no numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,7 @@ def table_of(
 
 
 def _column(spec: Spec) -> Column:
-    return Column(harmless(spec.name), spec.title, spec.form != "text", spec.about, spec.group)
+    return Column(harmless(spec.name), spec.title, spec.form not in WORDS, spec.about, spec.group)
 
 
 def _cell(spec: Spec, row: Mapping[str, Any]) -> Cell:

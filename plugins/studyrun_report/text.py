@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = [
@@ -17,13 +18,17 @@ __all__ = [
     "number",
     "plain",
     "probability",
+    "set_of",
     "share",
     "share_within",
+    "some",
 ]
 
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
 UNDEFINED = "undefined"
+FIRST = 6
+"""So many of a list are shown."""
 LONGEST = 400
 """Characters of a string that are shown."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -114,6 +119,19 @@ def probability(value: float | None) -> str:
 def counted(value: int | None) -> str:
     """A count, all its digits."""
     return NOTHING if value is None else str(value)
+
+
+def set_of(values: Sequence[Any] | None) -> str:
+    """`64 features`."""
+    return NOTHING if values is None else f"{len(values)} feature{'s' * (len(values) != 1)}"
+
+
+def some(values: Sequence[Any] | None) -> str:
+    """The first few of a list, and how many more there are: `3, 17, 20 and 61 more`."""
+    if values is None:
+        return NOTHING
+    first = ", ".join(harmless(str(value), 40) for value in values[:FIRST])
+    return first if len(values) <= FIRST else f"{first} and {len(values) - FIRST} more"
 
 
 def interval(low: float | None, high: float | None, write: Any = number) -> str:

@@ -23,6 +23,8 @@ def studyrun_components() -> Iterable[Component]:
         takes=("activations",),
         makes="sae",
         check="studyrun_sae.checks:check_training",
+        tables="studyrun_sae.columns:training",
+        estimate="studyrun_sae.estimate:estimate",
     )
     yield Component(
         kind="step",
@@ -34,6 +36,8 @@ def studyrun_components() -> Iterable[Component]:
         takes=("activations",),
         makes="sae",
         check="studyrun_sae.checks:check_training",
+        tables="studyrun_sae.columns:training",
+        estimate="studyrun_sae.estimate:estimate",
     )
     yield Component(
         kind="step",
@@ -44,6 +48,7 @@ def studyrun_components() -> Iterable[Component]:
         summary="the active features of every problem, as rows (problem, feature, activation)",
         takes=("activations", "sae"),
         makes="feature-acts",
+        tables="studyrun_sae.columns:encoding",
     )
     yield Component(
         kind="artifact",

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from studyrun import Context, Inputs, NoParams, Result
+from studyrun_extract.columns import ROWS
 from studyrun_extract.view import Activations
 from studyrun_sae.artifacts import SaeArtifact
 from studyrun_sae.blocks import blocks
@@ -28,7 +29,7 @@ def run(params: NoParams, inputs: Inputs, context: Context) -> Result:  # noqa: 
     assert sae.layer is not None
     assert sae.position is not None
     x = activations.at(layer=sae.layer, position=sae.position).to(context.device)
-    rows = activations.table.select("problem", "id", "split")
+    rows = activations.table.select(*ROWS.columns)
     return Result(
         tables={
             "table": _active(sae, x, rows["problem"], context),

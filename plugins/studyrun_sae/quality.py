@@ -9,26 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from studyrun_sae import metrics
+from studyrun_sae import columns, metrics
 from studyrun_sae.blocks import blocks
 from studyrun_sae.sae import SAE
 
 __all__ = ["QUALITY", "quality"]
 
-QUALITY = pl.Schema(
-    {
-        "split": pl.String,
-        "n": pl.UInt32,
-        "fvu": pl.Float64,
-        "explained_variance": pl.Float64,
-        "explained_variance_seed": pl.Float64,
-        "l0": pl.Float64,
-        "dead": pl.UInt32,
-        "dead_share": pl.Float64,
-        "mse": pl.Float64,
-    }
-)
-"""`dead`: features active on none of the n rows; `mse`: per entry; null where undefined."""
+QUALITY = columns.QUALITY.schema()
 
 
 def quality(sae: SAE, x: Float[Tensor, "rows d_in"], splits: Sequence[str]) -> pl.DataFrame:

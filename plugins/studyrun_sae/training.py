@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from studyrun_sae import columns
 from studyrun_sae.adam import Adam
 from studyrun_sae.initial import initial_sae, input_scale
 from studyrun_sae.loss import LossTerms, loss_terms
@@ -22,15 +23,7 @@ from studyrun_sae.sae import SAE
 
 __all__ = ["HISTORY", "Trained", "learning_rate", "rescaled", "train"]
 
-HISTORY = pl.Schema(
-    {
-        "epoch": pl.UInt32,
-        "fvu": pl.Float64,
-        "auxiliary": pl.Float64,
-        "dead": pl.UInt32,
-        "lr": pl.Float64,
-    }
-)
+HISTORY = columns.HISTORY.schema()
 Track = Callable[[Iterator[Tensor], int], Iterable[Tensor]]
 """(items, total) -> the items again, with progress."""
 

@@ -27,6 +27,7 @@ def run(options: Namespace) -> int:
     from studyrun.running.progress import Progress
 
     prepared = _prepared(options)
+    prepared.rehearse()
     how = Options(
         keep_going=options.keep_going,
         wait=options.wait,

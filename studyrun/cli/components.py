@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from studyrun.cli.terminal import near, paint, table
-from studyrun.plugging.describe import Parameter, example, parameters
+from studyrun.plugging.describe import Parameter, column_list, example, parameters, tables
 
 if TYPE_CHECKING:
+    from studyrun.columns import Table
     from studyrun.contracts import Component
     from studyrun.registry import PluginInfo, Registry
 
@@ -49,6 +50,9 @@ def component_text(registry: Registry, component: Component) -> str:
     if found:
         lines += ["", paint("parameters", "bold")]
     lines += [line for parameter in found for line in _parameter_lines(parameter)]
+    told = tables(registry, component)
+    lines += ["", paint("tables", "bold")] if told else []
+    lines += [line for name, each in told.items() for line in _table_lines(name, each)]
     shown = example(registry, component)
     if shown:
         lines += ["", paint("example", "bold"), *(f"  {line}" for line in shown.splitlines())]
@@ -60,6 +64,10 @@ def component_json(registry: Registry, component: Component) -> dict[str, Any]:
     return {
         **_record(registry, component),
         "parameters": [_parameter_record(each) for each in parameters(component.params)],
+        "tables": {
+            name: {"columns": dict(each.columns), "open": each.open}
+            for name, each in tables(registry, component).items()
+        },
         "example": example(registry, component),
     }
 
@@ -142,6 +150,10 @@ def _parameter_lines(parameter: Parameter) -> list[str]:
     facts = "; ".join(filter(None, (parameter.type, parameter.limits, value)))
     lines = [f"  {paint(parameter.name, 'bold')}: {facts}"]
     return lines + _wrapped(parameter.doc, "      ") if parameter.doc else lines
+
+
+def _table_lines(name: str, told: Table) -> list[str]:
+    return [f"  {paint(name, 'bold')}", *_wrapped(column_list(told, "{}"), "      ")]
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

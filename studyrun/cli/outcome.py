@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from studyrun.cli.terminal import near, paint, table
+from studyrun.estimates import FLOPS_OF_A_CORE, threads_of
 from studyrun.running.history import LATEST
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def plan_text(plan: Plan) -> str:
     counts = ", ".join(f"{plan.count(action)} {action}" for action in ("run", "reuse", "blocked"))
     rows = [(s.action, _place(s.cell, s.name), s.component, _why(s)) for s in plan.steps]
     text = table(("", "step", "component", "why"), rows)
-    lines = [paint(f"{plan.study}: {counts}", "bold"), *_coloured(text)]
+    lines = [paint(f"{plan.study}: {counts}", "bold"), *_coloured(text), *_outlooks(plan)]
     return "\n".join([*lines, *(f"warning: {warning}" for warning in plan.warnings)])
 
 
@@ -68,6 +69,21 @@ def explanation_text(explanation: Explanation) -> str:
         recipe = json.dumps(dict(explanation.recipe), indent=2, ensure_ascii=False)
         lines += ["  made from:", *(f"    {line}" for line in recipe.splitlines())]
     return "\n".join(lines)
+
+
+def _outlooks(plan: Plan) -> list[str]:
+    """What steps will about take, with what the seconds rest on; no line where none can tell."""
+    told = [(_place(step.cell, step.name), step) for step in plan.steps if step.outlook]
+    if not told:
+        return []
+    runtime = next(iter(plan.cells.values())).study.runtime
+    threads = threads_of(runtime)
+    speed = f"{FLOPS_OF_A_CORE / 1e9:g} GFLOP/s in {threads} thread{'s each' * (threads > 1)}"
+    timed = any(step.outlook and step.outlook.seconds is not None for _, step in told)
+    basis = f"times at {speed}" if timed else "no times, which depend on the accelerator"
+    width = max(len(place) for place, _ in told)
+    head = paint(f"estimates ({basis})", "bold")
+    return [head, *(f"  {place.ljust(width)}  {step.outlook}" for place, step in told)]
 
 
 def _place(cell: str, step: str) -> str:

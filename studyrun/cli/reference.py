@@ -6,11 +6,12 @@ import json
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from studyrun.plugging.describe import Parameter, example, parameters
+from studyrun.plugging.describe import Parameter, column_list, example, parameters, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from studyrun.columns import Table
     from studyrun.contracts import Component
     from studyrun.registry import Registry
 
@@ -42,6 +43,8 @@ def _component(registry: Registry, component: Component) -> str:
     blocks = [f"### {component.name}", _sentence(component.summary), " ".join(facts)]
     if found := parameters(component.params):
         blocks.append(_table(found))
+    if told := tables(registry, component):
+        blocks.append(_tables(told))
     if shown := example(registry, component):
         blocks.append(f"```yaml\n{shown.rstrip()}\n```")
     return "\n\n".join(filter(None, blocks)) + "\n"
@@ -54,6 +57,11 @@ def _table(found: tuple[Parameter, ...]) -> str:
         default = "required" if each.required else f"`{_cell(json.dumps(each.default))}`"
         rows.append(f"| `{each.name}` | {kind} | {default} | {_cell(each.doc)} |")
     return "\n".join(rows)
+
+
+def _tables(told: dict[str, Table]) -> str:
+    listed = (f"- `{name}`: {column_list(each, '`{}`')}" for name, each in told.items())
+    return "\n".join(["Its tables, as a hypothesis names them:", "", *listed])
 
 
 def _cell(text: str) -> str:

@@ -14,9 +14,10 @@ from studyrun.faults.references import references
 from studyrun.wiring import Models
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from studyrun.columns import Table
     from studyrun.contracts import Bound, CheckScope, Component, Fault, Kind
     from studyrun.reading.document import KeyPath
     from studyrun.registry import Registry
@@ -68,6 +69,7 @@ class Checks:
         self._registry, self._folder = registry, folder
         self._bound: dict[str, Bound | StudyError] = {}
         self._named: dict[str, list[tuple[KeyPath, Kind, Any]]] = {}
+        self._told: dict[str, Mapping[str, Table]] = {}
         self.models = Models(registry)
 
     def examine(
@@ -89,6 +91,18 @@ class Checks:
         for each in inner:
             found += self.examine(each, scope, unsound)[1]
         return bound, found
+
+    def tables(self, bound: Bound) -> Mapping[str, Table]:
+        """What the component tells of its tables.
+
+        Raises:
+            PluginError: it fails to tell.
+        """
+        component = bound.component
+        key = json.dumps([component.kind, component.name, params.to_builtins(bound.params)])
+        if key not in self._told:
+            self._told[key] = self._registry.tables(bound)
+        return self._told[key]
 
     def _inner(self, usage: Usage, component: Component) -> list[Usage]:
         """The components that the parameters name."""

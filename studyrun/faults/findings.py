@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from studyrun.diagnostics import Diagnostic
 from studyrun.reading.document import Entry, KeyPath, Node, path_text
+from studyrun.reading.places import piece_of
 
 if TYPE_CHECKING:
     from studyrun.source import Span
@@ -27,6 +28,8 @@ class Finding:
     suggestion: str = ""
     within: str = ""
     """The piece of the text at `path` that is meant, where it can be found in it."""
+    at: int | None = None
+    """Where in that text the piece begins; None: at its first place."""
 
 
 def located(finding: Finding, root: Node) -> Diagnostic | None:
@@ -54,7 +57,7 @@ def _span(finding: Finding, entries: list[Entry], root: Node) -> Span:
         if finding.key is not None and finding.key in node.entries:
             return node.entries[finding.key].key
         if entries and finding.code != "missing-key" and not _is_block(node):
-            return _piece(node.span, finding.within)
+            return _piece(node, finding)
     return entries[-1].key if entries else root.span
 
 
@@ -63,7 +66,10 @@ def _is_block(node: Node) -> bool:
     return isinstance(node.value, dict | tuple) and "\n" in node.span.text
 
 
-def _piece(span: Span, piece: str) -> Span:
+def _piece(node: Node, finding: Finding) -> Span:
+    span, piece = node.span, finding.within
+    if finding.at is not None and isinstance(node.value, str):
+        return piece_of(span, node.value, finding.at, finding.at + len(piece))
     at = span.text.find(piece) if piece else -1
     start = span.start + at
     return span if at < 0 else replace(span, start=start, end=start + len(piece))

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from studyrun.contracts import CheckScope
 from studyrun.errors import StudyError
 from studyrun.faults.checks import Checks, Usage
 from studyrun.faults.findings import Finding
-from studyrun.reading import sql
+from studyrun.faults.hypotheses import column_faults, sound_hypotheses, table_faults
 from studyrun.reading.keywords import RESERVED_STEPS
 from studyrun.reading.links import Link, Slot, link
-from studyrun.study import Hypothesis
+from studyrun.running.tables import public_name
 from studyrun.variants import with_variants
-from studyrun.wiring import DATA, nodes_of, place_verdicts, tables_named
+from studyrun.wiring import DATA, nodes_of, steps_read
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from studyrun.columns import Table
     from studyrun.contracts import Bound, ModelFacts
     from studyrun.reading.document import KeyPath
     from studyrun.registry import Registry
+    from studyrun.study import Hypothesis
 
 __all__ = ["Semantics"]
 
@@ -52,8 +53,12 @@ class Semantics:
         found = [each for each in wrong if (*each.path[:2], "needs") not in unsound]
         if MODEL not in usages:
             found += _without_model(links)
-        found += _hypotheses(document, links, unsound)
-        return [*found, *self._examined(usages, links, unsound)]
+        hypotheses, faults = sound_hypotheses(document, unsound)
+        found += [*faults, *table_faults(hypotheses, links)]
+        bound: dict[str, Bound] = {}
+        found += self._examined(usages, links, unsound, bound)
+        tables, faults = self._told(hypotheses, usages, bound)
+        return [*found, *faults, *column_faults(hypotheses, tables)]
 
     def _usages(self, document: Any, unsound: Collection[KeyPath]) -> Iterator[Usage]:
         for section in (MODEL, DATA):
@@ -70,9 +75,16 @@ class Semantics:
         return Usage(path, kind, ref, self._registry.find(kind, str(use)) if known else None)
 
     def _examined(
-        self, usages: Mapping[str, Usage], links: Sequence[Link], unsound: Collection[KeyPath]
+        self,
+        usages: Mapping[str, Usage],
+        links: Sequence[Link],
+        unsound: Collection[KeyPath],
+        bound: dict[str, Bound],
     ) -> Iterator[Finding]:
-        """What components say; each is shown those above it that have no fault."""
+        """What components say; each is shown those above it that have no fault.
+
+        Those without one are put into `bound`.
+        """
         wrong: dict[KeyPath, list[KeyPath]] = {}
         for path in unsound:
             wrong.setdefault(path[: 2 if path[:1] == ("steps",) else 1], []).append(path)
@@ -86,16 +98,34 @@ class Semantics:
                 facts = self._checks.models.facts(model) if model else None
             except StudyError as error:
                 yield Finding((MODEL, "with"), str(error), "model")
-        bound: dict[str, Bound] = {}
         for each in links:
             usage = usages[each.slot.name]
             above = {name: bound[name] for name in bound if name in each.ancestors}
-            scope = CheckScope(facts, above)
+            inputs = {made: name for made, name in each.inputs.items() if name in above}
+            scope = CheckScope(facts, above, inputs)
             one, found = self._checks.examine(usage, scope, wrong.get(usage.path, ()))
             bound |= {each.slot.name: one} if one else {}
             yield from found
         if (MODEL in usages) == (facts is not None):
             yield from self._unfit_variants(links, bound, model, facts)
+
+    def _told(
+        self,
+        hypotheses: Sequence[Hypothesis],
+        usages: Mapping[str, Usage],
+        bound: Mapping[str, Bound],
+    ) -> tuple[dict[str, Table], list[Finding]]:
+        """What components tell of the tables that hypotheses read, and whose fault it is if not."""
+        tables: dict[str, Table] = {}
+        faults = []
+        for name in steps_read(hypotheses, [*bound]):
+            try:
+                told = self._checks.tables(bound[name])
+            except StudyError as error:
+                faults.append(Finding(usages[name].name_path, str(error), "plugin"))
+            else:
+                tables |= {public_name(name, table): each for table, each in told.items()}
+        return tables, faults
 
     def _unfit_variants(
         self,
@@ -127,36 +157,3 @@ def _without_model(links: Sequence[Link]) -> Iterator[Finding]:
             message = f"{name!r} takes the model, and the study has no 'model' section"
             yield Finding(("steps", name, "use"), message, "wiring")
             return  # once is enough
-
-
-def _hypotheses(
-    document: Any, links: Sequence[Link], unsound: Collection[KeyPath]
-) -> Iterator[Finding]:
-    """SQL that cannot be a hypothesis', or that reads tables which are not there."""
-    sound = []
-    given = document.get("hypotheses")
-    for name, spec in given.items() if isinstance(given, dict) else ():
-        path: KeyPath = ("hypotheses", name)
-        if any(other[:2] == path for other in unsound):
-            continue
-        parts = {part: spec[part] for part in ("given", "expect") if part in spec}
-        faults = list(_sql_faults(path, parts))
-        yield from faults
-        parts |= {str(each.path[-1]): "" for each in faults}
-        sound.append(Hypothesis(name, spec["claim"], parts["expect"], parts.get("given")))
-    if any(each.slot.name != DATA for each in links):
-        yield from place_verdicts(links, sound)[1]
-
-
-def _sql_faults(path: KeyPath, parts: Mapping[str, str]) -> Iterator[Finding]:
-    for part, text in parts.items():
-        fault = _sql_fault(text)
-        if fault is not None:
-            yield Finding((*path, part), fault, "hypothesis")
-
-
-@cache
-def _sql_fault(text: str) -> str | None:
-    if not (fault := sql.fault_of(text)) and not tables_named(text):
-        return "it reads no table; write SELECT <comparison> FROM <step>"
-    return fault

@@ -10,15 +10,18 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from studyrun import params
+from studyrun.errors import StudyError
 from studyrun.params import COMPONENT_MARK, PATH_MARK
+from studyrun.running.tables import public_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from studyrun.columns import Table
     from studyrun.contracts import Component
     from studyrun.registry import Registry
 
-__all__ = ["REQUIRED", "Parameter", "example", "parameters"]
+__all__ = ["REQUIRED", "Parameter", "column_list", "example", "parameters", "tables"]
 
 REQUIRED = "required"
 SHOWN = 3
@@ -72,6 +75,25 @@ def example(registry: Registry, component: Component) -> str:
         return ""
     text: str = yaml.safe_dump(placed, sort_keys=False, default_flow_style=None, width=88)
     return text
+
+
+def tables(registry: Registry, component: Component) -> dict[str, Table]:
+    """The tables that it stores with the parameters of its example, as SQL names them.
+
+    Only those whose columns it tells; `<step>` stands for the name of the step.
+    """
+    ref = {"use": component.name, "with": _example_params(component.params)}
+    step = "data" if component.kind == "data" else "<step>"
+    try:
+        told = registry.tables(registry.bind(component.kind, ref))
+    except StudyError:
+        return {}  # said where it is used; a description is a courtesy
+    return {public_name(step, name): table for name, table in told.items()}
+
+
+def column_list(table: Table, form: str) -> str:
+    """Its columns in a line, each written as `form` says; `...` at the end if there may be more."""
+    return ", ".join([*map(form.format, table.columns), *(["..."] if table.open else [])])
 
 
 def _parameters(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from typing import Any, get_args
 
 from studyrun import params
-from studyrun.contracts import Component, Kind, Law, Variant
+from studyrun.contracts import Component, Estimate, Kind, Law, Variant
 from studyrun.keys import canonical_json
 
-__all__ = ["faults_of", "variant_faults"]
+__all__ = ["estimate_fault", "faults_of", "variant_faults"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -42,6 +43,17 @@ def variant_faults(found: tuple[Any, ...]) -> list[str]:
     return faults
 
 
+def estimate_fault(found: Any) -> str | None:
+    """Why what a step says that it will take is no usable estimate; None if it is one."""
+    if not isinstance(found, Estimate):
+        return f"returned {type(found).__name__}, not an Estimate"
+    for name in ("flops", "bytes"):
+        value = getattr(found, name)
+        if not isinstance(value, int | float) or not 0 <= value < math.inf:
+            return f"{name} is {value!r}, not a number from 0 on"
+    return None if isinstance(found.note, str) else f"note is {found.note!r}, not text"
+
+
 def _replaces(variant: Variant) -> bool:
     try:
         canonical_json([variant.model, variant.steps])
@@ -68,12 +80,15 @@ def _references(record: Component) -> list[str]:
     faults = []
     if not _matches(TARGET, record.target):
         faults.append(f"target {record.target!r} is not 'package.module:name'")
-    for role in ("check", "digest", "facts", "variants"):
+    for role in ("check", "digest", "facts", "variants", "tables", "estimate"):
         value = getattr(record, role)
         if value != "" and not _matches(TARGET, value):
             faults.append(f"{role} {value!r} is not 'package.module:name'")
     if record.variants and record.kind != "step":
         faults.append(f"variants, which a {record.kind} cannot ask for; only a step can")
+    for role in ("tables", "estimate"):
+        if getattr(record, role) and record.kind not in ("step", "data"):
+            faults.append(f"{role}, which only steps and data have, not a {record.kind}")
     if record.kind == "model" and not record.facts:
         faults.append("a model needs facts='package.module:function'")
     return faults

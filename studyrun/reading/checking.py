@@ -33,6 +33,8 @@ class Checked:
     """In the order of the files: the study, those it extends, `--set`."""
     registry: Registry | None = None
     """With the study's plugins; None if the study could not be read far enough to know them."""
+    documents: tuple[Node, ...] = ()
+    """Of the cells, in their order, for faults that are found later."""
 
 
 def load_study(
@@ -76,7 +78,8 @@ def check_study(
     diagnostics = draft.in_order((*draft.faults, *wrong, *found))
     if any(each.severity == "error" for each in diagnostics):
         return Checked(None, diagnostics, registry)
-    return Checked(tuple(_study(cell, draft.folder) for cell in cells), diagnostics, registry)
+    studies = tuple(_study(cell, draft.folder) for cell in cells)
+    return Checked(studies, diagnostics, registry, tuple(cell.root for cell in cells))
 
 
 def _examine(root: Node, validator: Validator) -> tuple[list[Diagnostic], list[Cell]]:

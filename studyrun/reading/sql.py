@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Sides", "fault_of", "names_in", "sides_of", "tables_named"]
+__all__ = [
+    "Sides",
+    "Token",
+    "defined",
+    "fault_of",
+    "names_in",
+    "plain",
+    "sides_of",
+    "sources",
+    "tables_named",
+    "tokens",
+]
 
 Sort = Literal["space", "text", "quoted", "word", "number", "compare", "other"]
 PATTERN = re.compile(
@@ -115,17 +126,17 @@ def _outside(words: Sequence[Token]) -> str | None:
 def tables_named(sql: str) -> tuple[str, ...]:
     """The tables after FROM and JOIN, in order, each once; not what WITH defines."""
     words = tokens(sql)
-    own = set(_defined(words))
-    named = (_plain(word.text) for word in _sources(words))
+    own = set(defined(words))
+    named = (plain(word.text) for word in sources(words))
     return tuple(dict.fromkeys(name for name in named if name not in own))
 
 
 def names_in(sql: str) -> frozenset[str]:
     """Every bare or quoted name, columns among them."""
-    return frozenset(_plain(w.text) for w in tokens(sql) if w.sort in ("word", "quoted"))
+    return frozenset(plain(w.text) for w in tokens(sql) if w.sort in ("word", "quoted"))
 
 
-def _sources(words: Sequence[Token]) -> Iterator[Token]:
+def sources(words: Sequence[Token]) -> Iterator[Token]:
     """The names in FROM lists; EXTRACT(x FROM y) and IS DISTINCT FROM are none."""
     selecting: set[int] = set()
     listing: set[int] = set()
@@ -149,14 +160,24 @@ def _sources(words: Sequence[Token]) -> Iterator[Token]:
         previous = word.upper
 
 
-def _defined(words: Sequence[Token]) -> Iterator[str]:
-    """Names that WITH gives: `name AS (`."""
-    for name, as_, bracket in zip(words, words[1:], words[2:], strict=False):
-        if as_.upper == "AS" and bracket.text == "(" and name.sort in ("word", "quoted"):
-            yield _plain(name.text)
+def defined(words: Sequence[Token]) -> Iterator[str]:
+    """Names that WITH gives, and WINDOW: `name AS (` or `name (column, ...) AS (`."""
+    for index, (as_, bracket) in enumerate(pairwise(words)):
+        if as_.upper == "AS" and bracket.text == "(" and index:
+            name = words[index - 1]
+            if name.text == ")":
+                opens = (i for i in range(1, index) if _opens(words[i], name))
+                name = words[max(opens, default=1) - 1]
+            if name.sort in ("word", "quoted"):
+                yield plain(name.text)
 
 
-def _plain(name: str) -> str:
+def _opens(word: Token, closing: Token) -> bool:
+    return word.text == "(" and word.depth == closing.depth
+
+
+def plain(name: str) -> str:
+    """A name without its quotes."""
     quote = name[0]
     return name[1:-1].replace(quote * 2, quote) if quote in '"`' else name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -13,9 +14,10 @@ from typing import Any
 
 from studyrun import __version__
 
-__all__ = ["Memory", "git_state", "hardware", "versions"]
+__all__ = ["Memory", "cores", "git_state", "hardware", "may_have_gpu", "versions"]
 
 LIBRARIES = ("numpy", "polars", "safetensors", "scipy", "tokenizers", "torch", "transformers")
+DRIVER = Path("/proc/driver/nvidia/version")
 GIT_SECONDS = 5.0
 """A repository that takes longer than this to answer is recorded as unknown."""
 
@@ -53,12 +55,23 @@ def hardware() -> dict[str, Any]:
     return {
         "machine": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "cores": cores(),
         "memory_bytes": _memory(),
         **_torch_facts(),
     }
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def may_have_gpu() -> bool:
+    """Whether torch might find a CUDA device; it is not asked, because importing it takes long."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not hidden and (DRIVER.exists() or shutil.which("nvidia-smi") is not None)
 
 
 def _cpu() -> str:

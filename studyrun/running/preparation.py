@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studyrun.errors import InvalidStudy
+from studyrun.faults.findings import located
 from studyrun.plan import Plan, plan
 from studyrun.reading.checking import check_study
 from studyrun.reading.drafts import read_draft
 from studyrun.reading.overrides import setting
 from studyrun.running.history import History
 from studyrun.store import Store
-from studyrun.wiring import wire_cells
+from studyrun.validation import in_order
+from studyrun.wiring import VERDICTS, wire_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from studyrun.plan import PlannedStep
+    from studyrun.reading.document import Node
     from studyrun.registry import Registry
 
 __all__ = ["STORE", "Prepared", "prepare"]
@@ -38,6 +42,31 @@ class Prepared:
     """`<out>/<study>/`, where the runs of the study are."""
     file: Path
     """The study's."""
+    documents: Mapping[str, Node]
+    """The document of every cell, by the cell's name."""
+
+    def rehearse(self) -> None:
+        """Nothing, if polars can ask every hypothesis that is still to be judged.
+
+        Imports polars, which a run that judges anything does anyway.
+
+        Raises:
+            InvalidStudy: with everything that it cannot ask.
+            PluginError: a component tells of tables what cannot be.
+        """
+        judging = [step.cell for step in self.plan.steps if _judges(step)]
+        if not judging:
+            return
+        from studyrun.rehearsal import Rehearsal
+
+        rehearsal = Rehearsal(self.registry)
+        found = [
+            located(finding, self.documents[cell])
+            for cell in judging
+            for finding in rehearsal.findings(self.plan.cells[cell])
+        ]
+        if found:
+            raise InvalidStudy(in_order(each for each in found if each is not None))
 
     def lines(self) -> dict[str, str]:
         """Where every step stands in the study's file, `study.yaml:12:3`, for messages."""
@@ -79,4 +108,11 @@ def prepare(
     cells = wire_cells(checked.cells, registry)
     store = Store(folder / STORE)
     planned = plan(cells, registry, store, History.of(folder / name))
-    return Prepared(planned, registry, store, folder / name, Path(study))
+    documents = {
+        cell.cell: document for cell, document in zip(checked.cells, checked.documents, strict=True)
+    }
+    return Prepared(planned, registry, store, folder / name, Path(study), documents)
+
+
+def _judges(step: PlannedStep) -> bool:
+    return step.name == VERDICTS and step.action == "run"

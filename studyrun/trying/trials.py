@@ -33,6 +33,8 @@ class Subject:
     params: SearchStrategy[Any]
     other: Subject | None = None
     """The other intervention of an `equals` law."""
+    takes_reference: bool = False
+    """It is given other feature activations as a fourth argument."""
 
 
 @dataclass(eq=False)
@@ -138,7 +140,7 @@ class Trial:
         z = self.z if z is None else z
         features = self.features if features is None else features
         try:
-            found = subject.function(z, features, params)
+            found = subject.function(z, features, params, *_reference(subject, z))
         except Exception as error:  # whatever a plugin's function raises breaks the law
             raise self._broken({"raised": error}) from error
         if not isinstance(found, Tensor):
@@ -192,3 +194,9 @@ def _features(arity: int, d_sae: int) -> SearchStrategy[Tensor]:
     else:
         chosen = st.lists(index, max_size=4)
     return chosen.map(lambda features: torch.tensor(features, dtype=torch.int64))
+
+
+def _reference(subject: Subject, z: Tensor) -> list[Tensor]:
+    """Some reference activations (1, d_sae), the same for every z; none where none are taken."""
+    values = (torch.arange(z.shape[1], dtype=torch.float64) + 1).cos()[None]
+    return [values.to(device=z.device, dtype=z.dtype)] if subject.takes_reference else []

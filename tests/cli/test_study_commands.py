@@ -119,6 +119,24 @@ def test_a_wrong_study_is_not_run(toy, home):
     assert not (home / "outputs").exists()
 
 
+def test_a_question_that_polars_refuses_ends_with_2_before_anything_runs(studyrun, home):
+    told = TOY.with_name("telling_plugin.py")
+    (home / "told.yaml").write_text(
+        "study: told\n"
+        "data: {use: told-data}\n"
+        "steps: {numbers: {use: told}}\n"
+        "hypotheses:\n"
+        "  it: {claim: It is so., expect: SELECT meen(x) > 1 FROM numbers}\n"
+    )
+    assert studyrun("check", "told.yaml", "-p", told).code == 0
+    code, out, err = studyrun("told.yaml", "-p", told)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == (
+        "told.yaml:5:41 $.hypotheses.it.expect: unsupported function 'meen'"
+    )
+    assert not (home / "outputs").exists()
+
+
 def test_a_missing_study_names_a_near_one(toy):
     for command in ("run", "check", "plan"):
         assert toy(command, "toi.yaml") == (

@@ -13,20 +13,22 @@ PLUGINS = ROOT / "plugins"
 FLOW = ["data", "models", "extract", "sae", "classify", "intervene", "report"]
 LAYERS = [
     {"errors", "hookspecs", "params", "suggest", "drift", "sql", "keys", "files", "lock", "machine"}
-    | {"scalars", "keywords"},
-    {"diagnostics", "artifacts", "contents", "tables", "history", "document", "words"},
-    {"contracts", "analysis"},
+    | {"scalars", "keywords", "sqlwords", "names"},
+    {"diagnostics", "artifacts", "contents", "tables", "history", "document", "words"}
+    | {"columns", "places"},
+    {"contracts", "analysis", "edits"},
     {"source", "registry", "catalog", "plugins", "discovery", "vetting", "marks", "derived"}
     | {"syntax", "parser", "findings", "fields", "references"},
     {"study", "overrides", "drafts", "matrix", "links"},
     {"schema", "nodes", "variants", "wiring", "wording", "conformance"},
-    {"validation", "semantics", "checks", "checking"},
+    {"validation", "semantics", "checks", "checking", "hypotheses"},
     {"store", "progress", "events", "batches", "recipes", "reasons"},
-    {"plan", "context", "verdicts", "execution", "exports", "record"},
+    {"plan", "context", "verdicts", "execution", "exports", "record", "queries", "rehearsal"}
+    | {"estimates"},
     {"runner", "preparation"},
     {"runs"},
     {"testing", "laws", "attempt", "trials", "labelling", "evidence", "samples", "specimen"}
-    | {"describe", "scaffold"},
+    | {"describe", "scaffold", "told"},
     {"cli", "__main__"},
 ]
 HEAVY = {

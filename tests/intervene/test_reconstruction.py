@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from studyrun import NoParams
 from studyrun_intervene.changes import changes, closed_form, decoded, delta
-from studyrun_intervene.reconstruction import COLUMNS, measure
+from studyrun_intervene.reconstruction import SCHEMA, measure
 
 NORMS = ("mean_abs", "max_abs", "l2", "active")
 
@@ -169,7 +169,7 @@ def test_same_seed_same_bytes_another_seed_another_interval():
 
 def test_no_edits_make_an_empty_table_with_all_columns():
     table = effect(case("ablate", []))
-    assert table.columns == list(COLUMNS)
+    assert table.columns == SCHEMA.names()
     assert table.height == 0
     assert table.schema["control_n"] == pl.UInt32
 

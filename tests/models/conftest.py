@@ -1,7 +1,11 @@
 """What the tests of the models share."""
 
+import codi_runs
 import pytest
 import torch
+from replays import DEVICES
+
+import tiny_models
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -11,3 +15,28 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session", params=DEVICES)
+def device(request):
+    """Where replayed models are."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def codi_folder(tmp_path_factory):
+    """A small CODI checkpoint."""
+    folder = tmp_path_factory.mktemp("codi") / "c"
+    return tiny_models.write_codi(folder, layers=codi_runs.LAYERS, d=codi_runs.D_MODEL)
+
+
+@pytest.fixture(scope="session")
+def codi(codi_folder, device):
+    """Its model."""
+    return codi_runs.loaded(codi_folder, device)
+
+
+@pytest.fixture(scope="session")
+def plain(codi):
+    """The same as the oracle has it."""
+    return codi_runs.plainly(codi)

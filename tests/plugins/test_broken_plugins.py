@@ -84,6 +84,22 @@ PARTS = {
     "version": (GOOD.replace('"1"', "1"), "version 1 is not a non-empty string"),
     "target": (GOOD.replace('"m:run"', '"m.run"'), "target 'm.run' is not 'package.module:name'"),
     "check": (GOOD[:-1] + ", check='m')", "check 'm' is not 'package.module:name'"),
+    "tables": (
+        GOOD.replace('"concept"', '"data"')[:-1] + ", tables='m.f')",
+        "tables 'm.f' is not 'package.module:name'",
+    ),
+    "estimate": (
+        GOOD.replace('"concept"', '"data"')[:-1] + ", estimate='m.f')",
+        "estimate 'm.f' is not 'package.module:name'",
+    ),
+    "tables of a concept": (
+        GOOD[:-1] + ", tables='m:f')",
+        "tables, which only steps and data have, not a concept",
+    ),
+    "estimate of a concept": (
+        GOOD[:-1] + ", estimate='m:f')",
+        "estimate, which only steps and data have, not a concept",
+    ),
     "takes text": (
         GOOD[:-1] + ", takes='sae')",
         "takes 'sae' is not a tuple; write takes=('sae',)",

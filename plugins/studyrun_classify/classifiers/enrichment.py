@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from studyrun import Classification, Evidence
+from studyrun_classify import columns
 from studyrun_classify.classifiers.verdicts import LABELS, labels, untested
 from studyrun_classify.params import EnrichmentParams
 from studyrun_classify.statistics.association import adjusted, level_of, verdict
@@ -23,42 +24,7 @@ __all__ = ["ASSOCIATIONS", "classify"]
 
 Floats = NDArray[np.float64]
 
-ASSOCIATIONS = pl.Schema(
-    {
-        "feature": pl.UInt32,
-        "concept": pl.String,
-        "kind": pl.String,
-        "n_active": pl.UInt32,
-        "n_active_with": pl.UInt32,
-        "n_total": pl.UInt32,
-        "n_with": pl.UInt32,
-        "test": pl.String,
-        "p": pl.Float64,
-        "q": pl.Float64,
-        "rate": pl.Float64,
-        "base_rate": pl.Float64,
-        "expected_rate": pl.Float64,
-        "lift": pl.Float64,
-        "auroc": pl.Float64,
-        "log_odds": pl.Float64,
-        "ci_low": pl.Float64,
-        "ci_high": pl.Float64,
-        "verdict": pl.String,
-        "n_needed": pl.Int64,
-        "p_alike": pl.Float64,
-        "log_odds_alike": pl.Float64,
-        "alike_low": pl.Float64,
-        "alike_high": pl.Float64,
-        "p_parts": pl.Float64,
-        "log_odds_parts": pl.Float64,
-        "p_claim": pl.Float64,
-        "q_claim": pl.Float64,
-        "q_discovery": pl.Float64,
-        "q_confirmation": pl.Float64,
-        "evidence": pl.String,
-        "confirmed": pl.Boolean,
-    }
-)
+ASSOCIATIONS = columns.ASSOCIATIONS.schema()
 """The table of associations. On all problems: counts, `p` to `n_needed` as `associate` gives them
 (for the `test` magnitude `p`, `log_odds` = log(auroc / (1 - auroc)) of the rank test); `_alike`
 among problems alike in `strata`; `_parts` also among those in which all parts of the concept hold;

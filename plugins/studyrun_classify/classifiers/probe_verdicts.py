@@ -9,6 +9,7 @@ import polars as pl
 from scipy.stats import false_discovery_control
 
 from studyrun import Concept, Evidence
+from studyrun_classify import columns
 from studyrun_classify.params import ProbeParams
 
 __all__ = ["SCHEMA", "judged", "labels", "rows_of"]
@@ -17,32 +18,7 @@ PAIR = ("feature", "concept")
 NUMBERS = ("auroc", "log_odds", "ci_low", "ci_high", "q", "weight", "untied")
 """What a label has from its row as it is."""
 
-SCHEMA = pl.Schema(
-    {
-        "feature": pl.UInt32,
-        "concept": pl.String,
-        "kind": pl.String,
-        "weight": pl.Float64,
-        "n_active": pl.UInt32,
-        "n_active_with": pl.UInt32,
-        "n_total": pl.UInt32,
-        "n_with": pl.UInt32,
-        "auroc": pl.Float64,
-        "log_odds": pl.Float64,
-        "ci_low": pl.Float64,
-        "ci_high": pl.Float64,
-        "untied": pl.Float64,
-        "p": pl.Float64,
-        "q": pl.Float64,
-        "verdict": pl.String,
-        "n_selected": pl.UInt32,
-        "probe_auroc": pl.Float64,
-        "probe_low": pl.Float64,
-        "probe_high": pl.Float64,
-        "penalty": pl.Float64,
-        "converged": pl.Boolean,
-    }
-)
+SCHEMA = columns.PROBED.schema()
 """`associations` of `probe`: a row for each concept and feature with a weight.
 
 What was seen on the second half, among the problems compared for the concept: `n_total` of them,

@@ -17,7 +17,7 @@ from typing import Literal
 import polars as pl
 
 from studyrun import Classification, Evidence
-from studyrun_classify.classifiers.top_counts import SCHEMA as LABELS
+from studyrun_classify import columns
 from studyrun_classify.classifiers.top_counts import Row, numbers_of, rows_of_features, top_counts
 from studyrun_classify.params import TaxonomyParams
 
@@ -25,8 +25,7 @@ __all__ = ["SCHEMA", "Level", "classify", "level"]
 
 NAMED = 3
 """So many patterns a label names; more are counted, and listed in the column `patterns`."""
-SCHEMA = pl.Schema({**LABELS, "confidence": pl.String(), "patterns": pl.List(pl.String)})
-"""`concept` and the numbers are those of the most frequent pattern, the earlier of two equal."""
+SCHEMA = columns.TAXONOMY.schema()
 
 Type = Literal["operation-level", "value-level", "mixed", "unknown"]
 KINDS: dict[Type, str] = {

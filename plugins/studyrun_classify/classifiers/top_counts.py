@@ -10,29 +10,14 @@ from typing import Any
 import polars as pl
 
 from studyrun import Evidence
+from studyrun_classify import columns
 from studyrun_classify.features import top_problems
 from studyrun_classify.statistics.association import share
 
 __all__ = ["SCHEMA", "Row", "numbers_of", "rows_of_features", "top_counts"]
 
 Row = dict[str, Any]
-SCHEMA = pl.Schema(
-    {
-        "feature": pl.UInt32,
-        "label": pl.String,
-        "kind": pl.String,
-        "verdict": pl.String,
-        "concept": pl.String,
-        "evidence": pl.String,
-        "n": pl.UInt32,
-        "n_with": pl.UInt32,
-        "rate": pl.Float64,
-        "base_rate": pl.Float64,
-        "lift": pl.Float64,
-        "published_type": pl.String,
-    }
-)
-"""What such a rule says of each feature; the numbers are those of `concept`."""
+SCHEMA = columns.PUBLISHED.schema()
 
 
 def top_counts(evidence: Evidence, n: int, kinds: Collection[str]) -> pl.DataFrame:

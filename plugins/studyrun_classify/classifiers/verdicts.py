@@ -15,7 +15,7 @@ from studyrun_classify.statistics.effects import effect, floor, needs_alike
 __all__ = ["LABELS", "labels", "most_specific", "untested"]
 
 PAIR = ["feature", "concept"]
-LABELS = pl.Schema({"feature": pl.UInt32, **COLUMNS})
+LABELS = pl.Schema({"feature": pl.UInt32(), **COLUMNS})
 """What is said of every feature; `labels` says what the columns mean."""
 NUMBERS = [*COLUMNS][[*COLUMNS].index("n") : [*COLUMNS].index("n_needed")]
 SOURCES = {

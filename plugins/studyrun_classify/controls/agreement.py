@@ -10,34 +10,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from studyrun_classify import columns
 from studyrun_classify.kinds import is_labelled
 from studyrun_classify.statistics.intervals import Estimate, normal_quantile
 
 __all__ = ["AGREEMENT", "COMPARED", "agreement", "compared", "kappa"]
 
-COMPARED = pl.Schema(
-    {
-        "feature": pl.UInt32,
-        "classifier": pl.String,
-        "label": pl.String,
-        "kind": pl.String,
-        "verdict": pl.String,
-        "concept": pl.String,
-    }
-)
-AGREEMENT = pl.Schema(
-    {
-        "classifier": pl.String,
-        "other": pl.String,
-        "n_features": pl.UInt32,
-        "both_labelled": pl.UInt32,
-        "same_label": pl.UInt32,
-        "same_kind": pl.UInt32,
-        "kappa": pl.Float64,
-        "ci_low": pl.Float64,
-        "ci_high": pl.Float64,
-    }
-)
+COMPARED = columns.COMPARED.schema()
+AGREEMENT = columns.AGREEMENT.schema()
 NO_LABEL = "no label"
 
 Floats = NDArray[np.float64]

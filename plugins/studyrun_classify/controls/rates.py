@@ -11,27 +11,14 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from studyrun import Evidence
+from studyrun_classify import columns
 from studyrun_classify.kinds import is_labelled
 from studyrun_classify.procedure import Procedure
 from studyrun_classify.statistics.intervals import Interval, normal_quantile, wilson
 
 __all__ = ["SCHEMA", "clustered", "control_table", "labelled_by"]
 
-SCHEMA = pl.Schema(
-    {
-        "classifier": pl.String,
-        "control": pl.String,
-        "runs": pl.UInt32,
-        "features": pl.UInt32,
-        "labelled": pl.UInt32,
-        "rate": pl.Float64,
-        "ci_low": pl.Float64,
-        "ci_high": pl.Float64,
-        "runs_with_any": pl.UInt32,
-    }
-)
-"""`controls`: how many features each classifier labels, in the data and where nothing is to be
-found. `control` is `none` for the data, `permuted`, `matched` or `untrained`."""
+SCHEMA = columns.CONTROLS.schema()
 
 NOTHING_CHANGED = "none"
 

@@ -8,21 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from studyrun_classify import columns
+
 __all__ = ["SCHEMA", "Matches", "best_matches", "matches", "stability"]
 
-SCHEMA = pl.Schema(
-    {
-        "feature": pl.UInt32,
-        "variant": pl.String,
-        "match": pl.UInt32,
-        "cosine": pl.Float64,
-        "label": pl.String,
-        "match_label": pl.String,
-        "same": pl.Boolean,
-        "expected": pl.Float64,
-    }
-)
-"""`matches`: for every other SAE and every feature the feature there whose direction is nearest."""
+SCHEMA = columns.MATCHES.schema()
 Floats = NDArray[np.floating]
 
 ROWS = 2048

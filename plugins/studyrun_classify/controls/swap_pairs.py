@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from studyrun_classify import columns
 from studyrun_classify.controls.swap_power import LARGEST, moved_test_needs, moved_test_power
 from studyrun_classify.kinds import is_labelled
 from studyrun_classify.params import SwapTest
@@ -18,23 +19,7 @@ from studyrun_classify.statistics.incidence import Incidence
 
 __all__ = ["SCHEMA", "SwapPairs", "swap_pairs"]
 
-SCHEMA = pl.Schema(
-    {
-        "feature_a": pl.UInt32,
-        "feature_b": pl.UInt32,
-        "kind": pl.String,
-        "label_a": pl.String,
-        "label_b": pl.String,
-        "n_a": pl.UInt32,
-        "n_b": pl.UInt32,
-        "n_both": pl.UInt32,
-        "n_testable": pl.UInt32,
-        "power": pl.Float64,
-        "n_needed": pl.UInt32,
-        "testable": pl.Boolean,
-        "reason": pl.String,
-    }
-)
+SCHEMA = columns.SWAP_PAIRS.schema()
 COUNTED = pl.Schema({name: SCHEMA[name] for name in SCHEMA.names()[:9]})
 """The columns before anything is said of them."""
 LISTED = 200

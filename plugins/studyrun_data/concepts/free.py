@@ -9,6 +9,7 @@ from textwrap import shorten
 import polars as pl
 
 from studyrun import Concept, Fault
+from studyrun_data.columns import PAIRED as PAIRED_TABLE
 from studyrun_data.concepts.params import Free
 from studyrun_data.table import PROBLEMS
 
@@ -16,7 +17,7 @@ __all__ = ["faults", "free"]
 
 LONGEST = 120
 """Characters of what polars says that are shown."""
-PAIRED = pl.Schema({**PROBLEMS, "pair": pl.UInt32()})
+PAIRED = PAIRED_TABLE.schema()
 
 
 def free(problems: pl.DataFrame, params: Free) -> list[Concept]:  # noqa: ARG001  # fixed

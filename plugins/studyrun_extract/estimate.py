@@ -1,0 +1,59 @@
+"""What an `extract` step will about take; imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studyrun import CheckScope, Estimate, ModelFacts
+from studyrun_data.sizes import size_of
+
+if TYPE_CHECKING:
+    from studyrun_extract.params import ExtractParams
+
+__all__ = ["estimate", "flops_of_a_token"]
+
+AT_ONCE = 64
+"""Problems in a batch, unless the study says otherwise."""
+LIBRARIES = 100_000_000
+"""Bytes that the first pass of any model takes, however small it is."""
+FLOAT = 4
+
+
+def estimate(params: ExtractParams, scope: CheckScope) -> Estimate | None:
+    """One pass over every problem, thoughts included, as far as the deepest and last site.
+
+    flops = problems * tokens * blocks * 2 * weights of a block;
+    bytes = two copies of the activations, and the keys and values of one batch
+    """
+    size, model = size_of(scope.steps.values()), scope.model
+    if size is None or model is None:
+        return None
+    thoughts = _thoughts(params, model)
+    blocks = max(params.layers) + 1 if thoughts is None else model.n_layers
+    tokens = size.tokens + (thoughts or 0)
+    kept = size.problems * len(params.layers) * len(params.positions) * model.d_model
+    batch = min(AT_ONCE, size.problems) * tokens * blocks * 2 * model.d_model
+    also = f" and {thoughts} thoughts" if thoughts else ""
+    return Estimate(
+        flops=float(size.problems * tokens * blocks * flops_of_a_token(model)),
+        bytes=FLOAT * (2 * kept + batch) + LIBRARIES,
+        note=f"{size.problems:,} problems of about {size.tokens} tokens{also}, {blocks} blocks",
+    )
+
+
+def flops_of_a_token(model: ModelFacts) -> int:
+    """Operations of one token in one block, attention to others aside: 2 for each weight.
+
+    Where nobody counted the weights they are taken to be 12 d_model^2, as in GPT-2 and its kin.
+    """
+    return 2 * (model.block_parameters or 12 * model.d_model**2)
+
+
+def _thoughts(params: ExtractParams, model: ModelFacts) -> int | None:
+    """How many thoughts are made; None for a model that makes none.
+
+    Every thought is fed from the last block, so that no block can be left out before it.
+    """
+    if model.positions is None:
+        return None
+    return max((each for each in params.positions if isinstance(each, int)), default=0)

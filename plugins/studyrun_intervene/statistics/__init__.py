@@ -1,0 +1,1 @@
+"""Whether edits matter: means, intervals, tests and sample sizes; pure functions of tensors."""

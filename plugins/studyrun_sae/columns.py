@@ -1,0 +1,48 @@
+"""The columns of the tables that SAE steps store; imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studyrun import NoParams, Table
+from studyrun_extract.columns import ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from studyrun_sae.params import SaeTrain
+
+__all__ = ["ACTIVE", "HISTORY", "QUALITY", "encoding", "training"]
+
+HISTORY = Table({
+    "epoch": "UInt32",
+    "fvu": "Float64",
+    "auxiliary": "Float64",
+    "dead": "UInt32",
+    "lr": "Float64",
+})  # fmt: skip
+"""One row an epoch of training."""
+QUALITY = Table({
+    "split": "String",
+    "n": "UInt32",
+    "fvu": "Float64",
+    "explained_variance": "Float64",
+    "explained_variance_seed": "Float64",
+    "l0": "Float64",
+    "dead": "UInt32",
+    "dead_share": "Float64",
+    "mse": "Float64",
+})  # fmt: skip
+"""`dead`: features active on none of the n rows; `mse`: per entry; null where undefined."""
+ACTIVE = Table({"problem": "UInt32", "feature": "UInt32", "activation": "Float32"})
+"""The active pairs; every other activation is 0."""
+
+
+def training(params: SaeTrain) -> Mapping[str, Table]:  # noqa: ARG001  # whatever they are
+    """How training went, and how good the SAE is on each split."""
+    return {"table": HISTORY, "quality": QUALITY}
+
+
+def encoding(params: NoParams) -> Mapping[str, Table]:  # noqa: ARG001  # it has none
+    """The active features, the problems that were encoded, and how well."""
+    return {"table": ACTIVE, "rows": ROWS, "quality": QUALITY}

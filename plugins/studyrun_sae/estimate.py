@@ -1,0 +1,41 @@
+"""What training an SAE will about take; imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studyrun import CheckScope, Estimate
+from studyrun_data.sizes import size_of
+
+if TYPE_CHECKING:
+    from studyrun_sae.params import SaeTrain
+
+__all__ = ["estimate"]
+
+FLOAT = 4
+PASSES = 6
+"""Operations for each row and weight of the encoder: 2 forward, 4 for its gradients."""
+UPDATE = 60
+"""What an optimiser's step costs for each weight: it waits for memory, not for arithmetic."""
+COPIES = 6
+"""Of the weights: gradients, Adam's two means, what is made on the way. Of a batch's z likewise."""
+
+
+def estimate(params: SaeTrain, scope: CheckScope) -> Estimate | None:
+    """The encoder's products over all rows and epochs, and the steps of the optimiser.
+
+    flops = epochs * (6 rows d_in (d_sae + k) + 60 steps * 2 d_in d_sae);
+    bytes = copies of the rows, of the weights and of one batch's activations
+    """
+    size, model = size_of(scope.steps.values()), scope.model
+    if size is None or model is None or not size.train:
+        return None
+    rows, d_in, d_sae = size.train, model.d_model, params.d_sae
+    steps = -(-rows // params.batch_size)
+    weights, batch = 2 * d_in * d_sae, min(params.batch_size, rows) * d_sae
+    epoch = PASSES * rows * d_in * (d_sae + params.k) + UPDATE * steps * weights
+    return Estimate(
+        flops=float(params.epochs * epoch),
+        bytes=FLOAT * (3 * rows * d_in + COPIES * (weights + batch)),
+        note=f"{params.epochs} epochs of {rows:,} rows, {d_in} x {d_sae:,} features",
+    )
