@@ -151,7 +151,8 @@ def folded(case: Prompts) -> Callable[[], Outcome]:
         tokens, mask, places = padded(ids)
         options = {"attention_mask": mask, "position_ids": places, "use_cache": False}
         with hooked(case.block, delta):
-            return case.model(input_ids=tokens, **options, logits_to_keep=1).logits[:, -1]
+            states = case.model.model(input_ids=tokens, **options).last_hidden_state
+        return case.model.lm_head(states[:, -1])  # much faster than with `logits_to_keep=1`
 
     @torch.inference_mode()
     def run(size: int) -> Outcome:

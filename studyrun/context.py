@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from studyrun.running.progress import Progress
     from studyrun.wiring import Wiring
 
-__all__ = ["Errand", "StepContext", "Warm", "seed_globals", "seed_of"]
+__all__ = ["CACHE_BYTES", "Errand", "StepContext", "Warm", "seed_globals", "seed_of"]
+
+
+CACHE_BYTES = 2 << 30
+"""Unless the study says otherwise."""
 
 
 def seed_of(seed: int, purpose: str) -> int:
@@ -133,6 +137,11 @@ class StepContext:
         """The type of the model's weights."""
         found: torch.dtype = getattr(self._torch(), self._wiring.study.runtime.dtype)
         return found
+
+    @property
+    def cache_bytes(self) -> int:
+        """How much may be kept of a model's passes, so that they need not be made again."""
+        return self._wiring.study.runtime.cache_bytes or CACHE_BYTES
 
     @property
     def seed(self) -> int:

@@ -248,6 +248,10 @@ class Context(Protocol):
         """The study's floating-point type for model weights."""
 
     @property
+    def cache_bytes(self) -> int:
+        """How much may be kept of a model's passes, so that they need not be made again."""
+
+    @property
     def seed(self) -> int:
         """The study's seed."""
 

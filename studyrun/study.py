@@ -58,6 +58,8 @@ class Runtime:
     """Rows at once; None: chosen, and halved when memory runs out."""
     threads: int | None = None
     """CPU threads; None: what the machine offers."""
+    cache_bytes: int | None = None
+    """What is kept of a model's passes for further edits; None: `context.CACHE_BYTES`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class PlainContext:
         self.batch_size, self.dtype, self.seed, self._model = batch_size, dtype, seed, model
         self.device = torch.device(device)
         self.notes = []
+        self.cache_bytes = 2 << 30
 
     def generator(self, purpose, seed=None):
         seed = self.seed if seed is None else seed

@@ -106,7 +106,8 @@ class SummaryTable:
                 continue
             measure = told.get(quantity[0], Measure(quantity[0], "", of="fact"))
             parts.append(self.of(quantity, measure, known.get(quantity)))
-        return pl.concat(parts).sort("edit", "quantity", "place")
+        read = (pl.col("place") == "") | (pl.col("n") > 0)  # thoughts before an edit are not
+        return pl.concat(parts).filter(read).sort("edit", "quantity", "place")
 
     def of(self, quantity: Quantity, measure: Measure, floor: float | None) -> pl.DataFrame:
         """One row per edit."""

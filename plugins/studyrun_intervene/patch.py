@@ -65,7 +65,7 @@ class _Patching:
         found = [self._layer(acts, layer, sites, problems, lent, effects) for layer in layers]
         tables = stacked(found, len(sites), self.params.controls.alpha)
         edits = [
-            (layer, str(position), scale, problems.height, lent.height)
+            (layer, str(position), scale, problems.height, lent["problem"].n_unique())
             for layer in layers
             for position, scale in sites
         ]

@@ -103,6 +103,8 @@ def _long(plan: Plan, collected: Collected, questions: Questions, n: int) -> pl.
             place=pl.lit(place),
             value=pl.Series(values[index].numpy()).fill_nan(None),
         )
+        if place:
+            part = part.drop_nulls("value")  # thoughts before an edit are not read
         parts.append(part.select(schema.names()).cast(schema))
     return pl.concat(parts)
 

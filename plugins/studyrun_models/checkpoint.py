@@ -12,7 +12,10 @@ from studyrun_models.digest import digest_of
 
 __all__ = ["BUILTINS", "Checkpoint", "CheckpointError", "find_checkpoint"]
 
-BUILTINS = {"builtin:tiny-codi": Path(__file__).parent / "tiny_codi"}
+BUILTINS = {
+    "builtin:tiny-codi": Path(__file__).parent / "tiny_codi",
+    "builtin:tiny-codi-idle": Path(__file__).parent / "tiny_codi_idle",
+}
 """The checkpoints that ship with the package."""
 HUB = "hub:"
 """Begins the name of a checkpoint in the local Hugging Face cache."""

@@ -123,7 +123,8 @@ class Codi:
 
     def replay(self, questions: Sequence[str], layer: int, context: Context) -> Replaying:
         """The questions, to be edited after block `layer` (`studyrun.Replay`)."""
-        return Replaying(CodiPasses(self, self.encode(questions)), layer, context)
+        passes = CodiPasses(self, self.encode(questions))
+        return Replaying(passes, layer, context, context.cache_bytes)
 
     # The passes
 

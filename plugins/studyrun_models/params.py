@@ -19,8 +19,9 @@ class CodiParams:
     """The model of a study: `{use: codi, with: {...}}`."""
 
     checkpoint: FilePath = "builtin:tiny-codi"
-    """`builtin:tiny-codi`, or a folder laid out like it: config.json with a `codi` section,
-    model.safetensors, tokenizer.json."""
+    """`builtin:tiny-codi`, its control `builtin:tiny-codi-idle` whose answers do without their
+    thoughts, or a folder laid out like these: config.json with a `codi` section, model.safetensors,
+    tokenizer.json."""
     weights: Literal["trained", "random"] = "trained"
     """`random` is the untrained-model control: every weight tensor is drawn anew from a normal
     distribution of its own mean and standard deviation."""

@@ -34,7 +34,7 @@ GROUP = 64
 """Questions that are read together, and kept together."""
 SIDE = 64
 """Edited runs beside each other, at most, in one piece of work."""
-ROWS = 1024
+ROWS = 512
 """Runs at once on one core: their states just fit its cache."""
 BUDGET = 2 << 30
 """Bytes of keys, values and residuals that are kept for later edits."""
@@ -246,7 +246,9 @@ class _Batch:
     def compute(self, pieces: Sequence[_Piece]) -> None:
         """Pieces of one group and position, as many at a time as fit."""
         on_cpu = self.replaying._passes.stack.device.type == "cpu"
-        size = max(1, ROWS // self._side(pieces)) if on_cpu else len(pieces)
+        most = max(1, ROWS // self._side(pieces)) if on_cpu else len(pieces)
+        parts = -(-len(pieces) // most)
+        size = -(-len(pieces) // parts)
         for start in range(0, len(pieces), size):
             self._together(pieces[start : start + size])
 

@@ -143,6 +143,7 @@ class Stack:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token scores of states after the final norm (up to a monotone map per row)."""
+        hidden = hidden.contiguous()  # of a slice by tokens the product would be much slower
         scores: Tensor = self.model.get_output_embeddings()(hidden)
         return scores
 
@@ -177,7 +178,7 @@ def _even(model: Any) -> int:
         if weight.ndim > 1
         for size in weight.shape
     }
-    numbers = LANES // next(model.parameters()).element_size()
+    numbers: int = LANES // next(model.parameters()).element_size()
     return numbers // gcd(numbers, *sizes)
 
 

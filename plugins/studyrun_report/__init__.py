@@ -16,7 +16,7 @@ def studyrun_components() -> Iterable[Component]:
     yield Component(
         kind="step",
         name="report",
-        version="2",
+        version="3",
         params=ReportParams,
         target="studyrun_report.report:run",
         takes=("study", "*"),

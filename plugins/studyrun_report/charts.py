@@ -12,7 +12,8 @@ import polars as pl
 from studyrun_report.palette import GRID, IN_TURN, INK, KINDS, MUTED, SERIES, kind_colours, ordered
 from studyrun_report.text import plain
 
-__all__ = ["controls_chart", "effects_chart", "frequency_chart", "kinds_chart", "stability_chart"]
+__all__ = ["controls_chart", "finished", "frequency_chart", "in_turn", "kinds_chart",
+           "stability_chart"]  # fmt: skip
 
 WIDTH, HEIGHT = 400, 250
 Spec = dict[str, Any]
@@ -42,7 +43,7 @@ def frequency_chart(frequencies: pl.DataFrame, ranges: Sequence[tuple[int, int]]
     shading = alt.Chart(bands.filter(pl.col("first") < pl.col("last"))).mark_rect(
         color=GRID, opacity=0.6
     ).encode(x="first:Q", x2="last:Q")  # fmt: skip
-    return _finished(alt.layer(shading, line) if bands.height else line)
+    return finished(alt.layer(shading, line) if bands.height else line)
 
 
 def _decades(frequencies: pl.Series) -> list[float]:
@@ -76,24 +77,7 @@ def kinds_chart(distribution: pl.DataFrame) -> Spec:
             alt.Order("place:Q"),
         )
     )  # fmt: skip
-    return _finished(bars, height=44 * max(1, len(ranges)))
-
-
-def effects_chart(effects: pl.DataFrame, title: str) -> Spec:
-    """The effect of each edit as a point, with its control's interval beside it.
-
-    Args:
-        effects: (edit, value, control_low, control_high), in the order shown.
-        title: of the axis.
-    """
-    order = effects["edit"].to_list()
-    y = alt.Y("edit:N", sort=order, title="Feature")
-    base = alt.Chart(effects)
-    axis = alt.Axis(tickCount=5)
-    x = alt.X("control_low:Q", title=title, axis=axis, scale=alt.Scale(zero=True))
-    control = base.mark_bar(color=GRID, height=9).encode(y, x, alt.X2("control_high"))
-    points = base.mark_point(color=SERIES, filled=True, size=60, opacity=1).encode(y, x="value:Q")
-    return _finished(control + points, height=max(60, 20 * len(order)))
+    return finished(bars, height=44 * max(1, len(ranges)))
 
 
 def controls_chart(controls: pl.DataFrame) -> Spec:
@@ -108,7 +92,7 @@ def controls_chart(controls: pl.DataFrame) -> Spec:
     y = alt.Y("data:N", sort=data, title=None)
     beside = alt.YOffset("classifier:N", sort=classifiers)
     legend = alt.Legend(orient="top", columns=2) if len(classifiers) > 1 else None
-    colour = alt.Color("classifier:N", title=None, legend=legend, scale=_in_turn(classifiers))
+    colour = alt.Color("classifier:N", title=None, legend=legend, scale=in_turn(classifiers))
     shapes = alt.Scale(domain=classifiers)
     shape = alt.Shape("classifier:N", title=None, legend=legend, scale=shapes)
     axis = alt.Axis(format="~%", tickCount=5)
@@ -117,10 +101,10 @@ def controls_chart(controls: pl.DataFrame) -> Spec:
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         y, alt.X("rate:Q"), colour, shape, yOffset=beside
     )
-    return _finished(lines + points, height=len(data) * (14 + 16 * len(classifiers)))
+    return finished(lines + points, height=len(data) * (14 + 16 * len(classifiers)))
 
 
-def _in_turn(names: Sequence[str]) -> alt.Scale:
+def in_turn(names: Sequence[str]) -> alt.Scale:
     """A colour for each name, taken in turn."""
     tones = [tone.light for tone in IN_TURN]
     return alt.Scale(domain=list(names), range=[tones[i % len(tones)] for i in range(len(names))])
@@ -152,14 +136,14 @@ def stability_chart(counts: pl.DataFrame, outcomes: Sequence[str]) -> Spec:
             alt.Order("place:Q"),
         )
     )  # fmt: skip
-    return _finished(bars, height=150)
+    return finished(bars, height=150)
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:
     return {name: place for place, name in enumerate(names)}
 
 
-def _finished(chart: Any, height: int = HEIGHT) -> Spec:
+def finished(chart: Any, height: int = HEIGHT) -> Spec:
     """The specification, its texts large enough for a phone."""
     sized = chart.properties(width=WIDTH, height=height)
     styled = sized.configure(

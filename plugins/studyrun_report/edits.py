@@ -7,13 +7,14 @@ from typing import Any
 
 import polars as pl
 
+from studyrun_classify.kinds import UNSPECIFIC
 from studyrun_report.quantities import Quantity
 from studyrun_report.source import Source, Stored
 from studyrun_report.tables import Spec
-from studyrun_report.text import exact, harmless, some
+from studyrun_report.text import exact, harmless, set_of, some
 
-__all__ = ["FEW", "alpha", "by_size", "edit_specs", "identified", "measured", "scales",
-           "was_measured"]  # fmt: skip
+__all__ = ["FEW", "WHERE", "alpha", "by_rank", "by_size", "edit_specs", "identified", "measured",
+           "scales", "was_measured"]  # fmt: skip
 
 FEW = 10
 """So many edits are shown in the order of the study; more of them by size."""
@@ -33,8 +34,9 @@ def edit_specs(table: pl.DataFrame) -> Iterator[Spec]:
     elif "feature" not in table.columns or table["feature"].is_null().all():
         yield Spec("layer", "Layer", "count")
         yield Spec("position", "Position")
-        yield Spec("features", "Edited", "set", "A set of features, edited at once",
-                   beneath=("features", "some", "{}"))  # fmt: skip
+        if isinstance(table.schema.get("features"), pl.List):
+            yield Spec("features", "Edited", "set", "A set of features, edited at once",
+                       beneath=("features", "some", "{}"))  # fmt: skip
     else:
         yield Spec("feature", "Feature", "count", beneath=("label", "text", "{}"))
         yield Spec("feature_b", "With feature", "count", beneath=("label_b", "text", "{}"))
@@ -69,11 +71,23 @@ def identified(table: pl.DataFrame) -> pl.DataFrame:
             names[who] = own if taken[own] == 1 else f"{own} ({taken[own]})"
         called.append(names[who])
         scaled.append(f"{names[who]}, scale {exact(row['scale'])}" if several else names[who])
-    return table.with_columns(
+    return _labels_alone(table).with_columns(
         edit=pl.int_range(pl.len(), dtype=pl.UInt32),
         name=pl.Series(called, dtype=pl.String),
         name_scaled=pl.Series(scaled, dtype=pl.String),
     )
+
+
+def _labels_alone(table: pl.DataFrame) -> pl.DataFrame:
+    """Without the labels that say nothing of a feature."""
+    told = [
+        suffix for suffix in ("", "_b") if {f"label{suffix}", f"kind{suffix}"} <= {*table.columns}
+    ]
+    silent = {
+        f"label{suffix}": pl.when(~pl.col(f"kind{suffix}").is_in(UNSPECIFIC)).then(f"label{suffix}")
+        for suffix in told
+    }
+    return table.with_columns(**silent)
 
 
 def _name(row: Mapping[str, Any]) -> str:
@@ -84,7 +98,7 @@ def _name(row: Mapping[str, Any]) -> str:
         return harmless(" and ".join(str(each) for each in both if each is not None), 60)
     if isinstance(row.get("features"), list):
         own = row["features"]
-        return some(own) if len(own) <= SMALL else f"{len(own)} features"
+        return f"features {some(own)}" if len(own) <= SMALL else set_of(own)
     at = [f"{name} {row[name]}" for name in WHERE if row.get(name) is not None]
     return harmless(", ".join(at), 60)
 
@@ -103,13 +117,13 @@ def measured(stored: Stored, table: pl.DataFrame, of: Quantity) -> pl.DataFrame:
     """
     own = {"random": pl.Float64, "q": pl.Float64, "verdict": pl.String}
     columns = {
-        name: pl.col(f"{of.name}_{name}").cast(dtype)
+        name: pl.col(f"{of.name}_{name}").cast(dtype, strict=False)
         if f"{of.name}_{name}" in table.columns
         else pl.lit(None, dtype)
         for name, dtype in own.items()
     }
     mean = pl.col(of.name).cast(pl.Float64).abs()
-    found = table.drop(own, strict=False).with_columns(mean=mean, **columns)
+    found = table.drop(*own, *SUMMARY, strict=False).with_columns(mean=mean, **columns)
     summary = stored.having("effects_by_feature", "edit", "quantity", "place", *SUMMARY)
     if summary is None:
         nothing = {name: pl.lit(None, pl.Float64) for name in SUMMARY}
@@ -120,14 +134,24 @@ def measured(stored: Stored, table: pl.DataFrame, of: Quantity) -> pl.DataFrame:
     return joined.with_columns(size=pl.coalesce("size", mean))
 
 
+def by_rank(found: pl.DataFrame) -> pl.DataFrame:
+    """Edits of features by the feature's rank, all others in the order of the study."""
+    ranked = "rank" in found.columns
+    return found.sort("rank", nulls_last=True, maintain_order=True) if ranked else found
+
+
 def by_size(found: pl.DataFrame, size: str = "size") -> pl.DataFrame:
-    """Few edits by rank; many with those called an effect first, then the largest."""
-    if found.height <= FEW or size not in found.columns:
-        ranked = "rank" in found.columns
-        return found.sort("rank", nulls_last=True, maintain_order=True) if ranked else found
-    called = pl.col("verdict") == "effect" if "verdict" in found.columns else pl.lit(value=False)
-    largest = pl.when(pl.col(size).is_finite()).then(pl.col(size))
-    order = [called.fill_null(value=False), largest]
+    """Few edits by rank; many with those called an effect first, then the largest.
+
+    Args:
+        found: edits with a number called `size`, and perhaps a `verdict`.
+        size: its column.
+    """
+    if found.height <= FEW:
+        return by_rank(found)
+    order: list[pl.Expr] = [pl.when(pl.col(size).is_finite()).then(pl.col(size))]
+    if "verdict" in found.columns:
+        order.insert(0, (pl.col("verdict") == "effect").fill_null(value=False))
     return found.sort(order, descending=True, nulls_last=True, maintain_order=True)
 
 

@@ -19,7 +19,9 @@ from studyrun_report.sections import (
     others,
     provenance,
     quality,
+    specificity,
     study,
+    swap_protocol,
     swaps,
     verdicts,
 )
@@ -29,7 +31,7 @@ from studyrun_report.text import harmless
 __all__ = ["as_json", "facts"]
 
 SECTIONS = (verdicts, study, quality, distribution, features, controls, agreement, swaps, effects,
-            others, limits, provenance)  # fmt: skip
+            swap_protocol, specificity, others, limits, provenance)  # fmt: skip
 """In the order of the page."""
 
 

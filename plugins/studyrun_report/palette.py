@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from studyrun_classify.kinds import UNSPECIFIC
 
-__all__ = ["GRID", "INK", "IN_TURN", "KINDS", "MUTED", "OTHER_KINDS", "SERIES", "Tone",
+__all__ = ["CONTRARY", "GRID", "INK", "IN_TURN", "KINDS", "MUTED", "OTHER_KINDS", "SERIES", "Tone",
            "kind_colours", "ordered", "style", "variables"]  # fmt: skip
 
 
@@ -42,10 +42,15 @@ OTHER_KINDS = (
     Tone("#2a7f8e", "#62b7c6"),
 )
 """What kinds of third parties take in turns."""
-IN_TURN = tuple(KINDS[kind] for kind in ("operation", "value", "steps", "pattern", "free"))
+IN_TURN = tuple(
+    KINDS[kind]
+    for kind in ("operation", "value", "steps", "pattern", "free", "combination", "answer",
+                 "operation-value")
+)  # fmt: skip
 """What things of which any number may stand in one picture take in turns."""
 INK, MUTED, GRID = "#20262d", "#6b7681", "#e3e7eb"
-SERIES = KINDS["operation"].light
+SERIES, CONTRARY = KINDS["operation"].light, KINDS["value"].light
+"""What is shown, and the same below zero."""
 SURFACES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", "white": "--paper"}
 """Colours that the style sheet itself has names and values for."""
 

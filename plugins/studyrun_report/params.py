@@ -20,6 +20,6 @@ class ReportParams:
     top_problems: NonNegativeInt = 5
     """How many problems are shown for each of them."""
     edits: PositiveInt = 50
-    """How many rows of a table of effects are shown, in rank order."""
+    """How many rows of a table of effects are shown: few edits in rank order, many by size."""
     rows: PositiveInt = 10
     """How many rows are shown of a table that the report has no section for."""

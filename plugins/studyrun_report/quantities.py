@@ -11,7 +11,7 @@ from studyrun_intervene.columns import wide_columns
 from studyrun_intervene.measures import MEASURES
 from studyrun_report.text import harmless
 
-__all__ = ["GROUPS", "Group", "Quantity", "place_title", "quantity", "strange"]
+__all__ = ["GROUPS", "ORDER", "Group", "Quantity", "place_title", "quantity", "strange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ GROUPS = (
           ("lens_changed", "lens_overlap")),
 )  # fmt: skip
 """The built-in effects that read runs, in the order of the page."""
+ORDER = {each.name: place for place, each in enumerate(KNOWN)}
 BY_NAME = {each.name: each for each in KNOWN}
 
 

@@ -23,7 +23,7 @@ from studyrun_report.text import (
     some,
 )
 
-__all__ = ["Spec", "first_of", "generic", "plain_specs", "table_of"]
+__all__ = ["WIDEST", "WRITERS", "Spec", "first_of", "generic", "plain_specs", "table_of"]
 
 WIDEST = 12
 """Columns of a table that nobody wrote a specification for."""

@@ -27,7 +27,7 @@ __all__ = [
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
 UNDEFINED = "undefined"
-FIRST = 6
+FIRST = 3
 """So many of a list are shown."""
 LONGEST = 400
 """Characters of a string that are shown."""

@@ -118,6 +118,10 @@ def _runtime() -> Schema:
             "dtype": {"enum": ["float32", "bfloat16"], "default": "float32"},
             "batch_size": {"description": "Rows at once; halved if memory runs out.", **count},
             "threads": {"description": "CPU threads.", **count},
+            "cache_bytes": {
+                "description": "Keys, values and residuals kept for further edits; 2 GiB if not given.",
+                **count,
+            },
         },
         "additionalProperties": False,
     }

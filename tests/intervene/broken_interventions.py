@@ -84,6 +84,10 @@ def copied(z, features, params):
     return z.index_copy(1, features, z[:, features[:1]].expand(-1, 2))
 
 
+def added(z, features, params, reference):
+    return z.index_copy(1, features, z[:, features] + reference[:, features])
+
+
 def failing(z, features, params):
     return z.index_fill(1, features[0], 0)
 
@@ -113,13 +117,14 @@ PAIRS = ("involution", "symmetric")
 
 @hookimpl
 def studyrun_components():
-    """One intervention per law, `breaks-<law>`, and one that fails on the empty set."""
+    """One per law, `breaks-<law>`, one that fails on the empty set, one that takes a reference."""
     for law, (function, declared) in MUTANTS.items():
         yield _component(f"breaks-{law}", function, declared, 2 if law in PAIRS else 1)
     yield _component("fails-on-nothing", failing, Law("idempotent"), 1)
+    yield _component("adds-reference", added, Law("idempotent"), 1, reference="mean")
 
 
-def _component(name, function, law, arity):
+def _component(name, function, law, arity, **more):
     return Component(
         kind="intervention",
         name=name,
@@ -128,4 +133,5 @@ def _component(name, function, law, arity):
         target=f"{HERE}:{function.__name__}",
         laws=(law,),
         arity=arity,
+        **more,
     )

@@ -1,124 +1,115 @@
-"""The effect on answers, counted by hand on a model whose answers are known."""
+"""The effect `answer`: every outcome by hand, and what its numbers have to do with each other."""
 
-import polars as pl
 import pytest
 import torch
-from edit_cases import CaseContext, case  # found through the line above
+from hypothesis import given
+from hypothesis import strategies as st
+from made_runs import asked_of, runs_of  # found through the line above
 
-from studyrun_intervene.answer import COLUMNS, OUTCOMES, measure
-from studyrun_intervene.params import AnswerEffect
+from studyrun import NoParams
+from studyrun_intervene.effects.answer import NAMES, measure
+from studyrun_intervene.measures import MEASURES
 
-
-class Known:
-    """A model that answers `question n` with n, and with -1 where an edit moves dimension 0."""
-
-    facts = None
-
-    def __init__(self):
-        self.edits = []
-
-    def activations(self, questions, layers, positions, context):
-        raise NotImplementedError
-
-    def answers(self, questions, context, edit=None):
-        numbers = [question.split()[1] for question in questions]
-        if edit is None:
-            return [f"The answer is {number}" for number in numbers]
-        self.edits.append(edit)
-        assert len(edit.delta) == len(questions)
-        moved = edit.delta[:, 0].abs() > 1e-6
-        return ["it is -1" if m else f"so {n}" for n, m in zip(numbers, moved, strict=True)]
+NONE = float("nan")
 
 
-def asked(found, problems=128, seed=0):
-    model = Known()
-    context = CaseContext(model=model, seed=seed)
-    return measure(found, AnswerEffect(problems=problems), context), model
+def number(given):
+    return None if given is None else float(given)
 
 
-def two_features():
-    """Feature 0 (active on 6 rows) moves dimension 0, feature 1 (active on 4) does not."""
-    z = torch.zeros(10, 3)
-    z[:6, 0], z[2:6, 1] = 1, 2
-    W_dec = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    return case("ablate", [(0,), (1,), (2,)], z=z, W_dec=W_dec, x=torch.ones(10, 2))
+def said(before, after, right, expected=None):
+    """The measures of one run, by name without `answer_`."""
+    runs = runs_of(1, answers=[after], clean_answers=[before])
+    known = asked_of(1, answers=[number(right)], expected=[number(expected)])
+    found = measure(runs, known, NoParams())
+    return {name.removeprefix("answer_"): value.item() for name, value in found.values.items()}
 
 
-def test_counts_by_hand():
-    measurement, _ = asked(two_features())
-    columns = [
-        "answer_n",
-        "answer_right_before",
-        "answer_right_after",
-        "answer_flipped",
-        "answer_changed",
-        "answer_control_right_after",
-        "answer_control_flipped",
-        "answer_control_changed",
-    ]
-    assert measurement.table.select(columns).rows() == [
-        (6, 6, 0, 6, 1.0, 0, 6, 1.0),
-        (4, 4, 4, 0, 0.0, 0, 4, 1.0),
-        (0, 0, 0, 0, None, 0, 0, None),
-    ]
-    assert measurement.table["answer_changed_ci_low"].to_list() == [
-        pytest.approx(1 / (1 + 1.6449**2 / 6), abs=1e-4),
-        pytest.approx(0, abs=1e-12),
-        None,
-    ]
-
-
-def test_the_edit_is_a_difference_at_the_site_and_the_control_has_its_norm():
-    found = two_features()
-    _, model = asked(found)
-    edit = model.edits[0]
-    assert (edit.layer, edit.position) == (1, 2)
-    own, control = edit.delta[:6], edit.delta[6:]
-    assert own.tolist() == [[-1, 0]] * 6
-    torch.testing.assert_close(
-        torch.linalg.vector_norm(control, dim=1), torch.linalg.vector_norm(own, dim=1)
+@pytest.mark.parametrize(
+    ("before", "after", "right", "expected", "outcome"),
+    [
+        # changed, right before and after, flipped, difference, matched, towards
+        ("The answer is 12", "so 12", 12, 50, (0, 1, 1, 0, 0, 0, 0)),
+        ("12", "50", 12, 50, (1, 1, 0, 1, 38, 1, 1)),
+        ("12", "40", 12, 50, (1, 1, 0, 1, 28, 0, 1)),
+        ("12", "5", 12, 50, (1, 1, 0, 1, -7, 0, 0)),
+        ("12", "88", 12, 50, (1, 1, 0, 1, 76, 0, 0)),  # as far beyond it as before
+        ("7", "12", 12, None, (1, 0, 1, 1, 5, NONE, NONE)),
+        ("7", "9", 12, 50, (1, 0, 0, 0, 2, 0, 1)),
+        ("50", "12", 12, 50, (1, 0, 1, 1, -38, 0, NONE)),  # it was there already
+        ("12", "12", None, None, (0, NONE, NONE, NONE, 0, NONE, NONE)),
+        ("-3.5", "-3.50", -3.5, None, (0, 1, 1, 0, 0, NONE, NONE)),
+        # texts without a number
+        ("none", "12", 12, 50, (1, 0, 1, 1, NONE, 0, NONE)),
+        ("12", "none", 12, 50, (1, 1, 0, 1, NONE, 0, 0)),
+        ("none", " none ", 12, 50, (0, 0, 0, 0, NONE, 0, NONE)),
+        ("none", "nothing", 12, 50, (1, 0, 0, 0, NONE, 0, NONE)),
+        ("", "", None, 50, (0, NONE, NONE, NONE, NONE, 0, NONE)),
+    ],
+)
+def test_outcomes_by_hand(before, after, right, expected, outcome):
+    assert list(said(before, after, right, expected).values()) == pytest.approx(
+        outcome, nan_ok=True
     )
-    assert len(set(control[:, 0].tolist())) == 6
 
 
-def test_only_so_many_problems_are_asked_and_the_seed_draws_them():
-    found = two_features()
-    drawn = {}
-    for seed in (0, 0, 1, 2, 3):
-        measurement, _ = asked(found, problems=2, seed=seed)
-        assert measurement.table["answer_n"].to_list() == [2, 2, 0]
-        chosen = tuple(measurement.evidence["outcomes"]["problem"])
-        assert drawn.setdefault(seed, chosen) == chosen
-    assert len(set(drawn.values())) > 1
+@pytest.mark.parametrize(
+    ("text", "to", "right"),
+    [
+        ("1000000.9", 1_000_000, 1),
+        ("1000001.1", 1_000_000, 0),
+        ("0.5000009", 0.5, 1),  # near 0 it is absolute
+        ("0.5000011", 0.5, 0),
+        ("-2000001.9", -2_000_000, 1),
+    ],
+)
+def test_answers_are_equal_to_a_millionth(text, to, right):
+    found = said("1", text, to, to)
+    assert (found["right_after"], found["matched"]) == (right, right)
+    assert said(str(to), text, to)["changed"] == 1 - right
 
 
-def test_the_evidence_has_every_answer():
-    outcomes = asked(two_features())[0].evidence["outcomes"]
-    assert outcomes.schema == OUTCOMES
-    assert outcomes.height == 10
-    row = outcomes.filter(pl.col("edit") == 1).rows(named=True)[0]
-    assert (row["problem"], row["answer"]) == (2, 2.0)
-    assert (row["before"], row["after"], row["control"]) == ("The answer is 2", "so 2", "it is -1")
+def test_the_texts_are_kept_as_evidence():
+    runs = runs_of(2, answers=["so 1", "so 2"], clean_answers=["1", "3"])
+    found = measure(runs, asked_of(2), NoParams())
+    assert found.texts == {"before": ["1", "3"], "after": ["so 1", "so 2"]}
 
 
-def test_another_text_with_the_same_number_is_no_other_answer():
-    """`The answer is 2` and `so 2` both say 2."""
-    assert asked(two_features())[0].table["answer_changed"][1] == 0
+def test_no_runs_have_no_outcomes():
+    found = measure(runs_of(0, answers=[], clean_answers=[]), asked_of(0), NoParams())
+    assert {name: tuple(value.shape) for name, value in found.values.items()} == (
+        dict.fromkeys(NAMES, (0,))
+    )
 
 
-def test_a_problem_without_a_known_answer_is_never_right():
-    found = two_features()
-    problems = found.problems.with_columns(answer=pl.lit(None, pl.Float64))
-    measurement, _ = asked(case("ablate", [(1,)], z=found.z, W_dec=found.W_dec, problems=problems))
-    (row,) = measurement.table.rows(named=True)
-    assert (row["answer_right_before"], row["answer_right_after"], row["answer_n"]) == (0, 0, 4)
-    assert row["answer_changed"] == 0
+few = st.integers(-3, 3).map(float)
+texts = st.one_of(few.map("{:g}".format), st.sampled_from(["none", "what"]))
 
 
-@pytest.mark.parametrize("edits", [(), ((2,),)])
-def test_nothing_to_ask_asks_nothing(edits):
-    found = two_features()
-    measurement, model = asked(case("ablate", edits, z=found.z, W_dec=found.W_dec))
-    assert measurement.table.columns == list(COLUMNS)
-    assert measurement.evidence["outcomes"].height == 0
-    assert model.edits == []
+@given(texts, texts, st.none() | few, st.none() | few)
+def test_what_the_measures_have_to_do_with_each_other(before, after, right, expected):
+    """Law: unchanged answers flip nothing; a match is towards, unless it was one before."""
+    found = said(before, after, right, expected)
+    if found["changed"] == 0:
+        assert found["flipped"] in (0, pytest.approx(NONE, nan_ok=True))
+        assert found["right_before"] == pytest.approx(found["right_after"], nan_ok=True)
+        assert found["towards"] in (0, pytest.approx(NONE, nan_ok=True))
+    if found["matched"] == 1:
+        assert found["towards"] in (1, pytest.approx(NONE, nan_ok=True))
+    assert (found["matched"] != found["matched"]) == (expected is None)
+    assert (found["flipped"] != found["flipped"]) == (right is None)
+    again = said(after, before, right, expected)
+    for same in ("changed", "flipped"):
+        assert found[same] == pytest.approx(again[same], nan_ok=True)
+    assert found["difference"] == pytest.approx(-again["difference"], nan_ok=True)
+
+
+@given(st.lists(st.tuples(texts, texts, st.none() | few, st.none() | few), max_size=6))
+def test_runs_are_read_one_by_one(rows):
+    """Law: what is said of a run does not depend on the others."""
+    before, after, right, expected = ([row[i] for row in rows] for i in range(4))
+    runs = runs_of(len(rows), answers=after, clean_answers=before)
+    found = measure(runs, asked_of(len(rows), answers=right, expected=expected), NoParams())
+    alone = torch.tensor([list(said(*row).values()) for row in rows], dtype=torch.float64)
+    together = torch.stack([found.values[each.name] for each in MEASURES["answer"]], 1)
+    torch.testing.assert_close(together, alone.reshape(-1, len(NAMES)), equal_nan=True)

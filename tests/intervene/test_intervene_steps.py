@@ -2,26 +2,24 @@
 
 from pathlib import Path
 
-import polars as pl
 import pytest
+from reruns import CHEAP, EVERY, Again, norm, values_of  # found through the line above
 
-from studyrun import SiteEdit, StudyError
+from studyrun import StudyError
 from studyrun.errors import InvalidStudy, StepFailed
 from studyrun.testing import run_study, tiny_study
-from studyrun_intervene.step import demand_same_site
-from studyrun_models.codi import load
-from studyrun_models.params import CodiParams
-from tiny_models import PlainContext
+from studyrun_intervene.surroundings import demand_same_site
 
-LOUDER = "{factor: 40, features: {ranks: [1-2, 24-24]}, effects: [answer, reconstruction]}"
-FIVE = "[reconstruction, {use: answer, with: {problems: 5}}]"
+FEW = f"problems: 10, {CHEAP}"
+LOUDER = f"{{factor: 40, features: {{ranks: [1-2, 24-24]}}, effects: {EVERY}, {FEW}}}"
 THIRD_PARTY = str(Path(__file__).parent / "third_party_edits.py")
 STEPS = f"""
-labels: {{use: classify, with: {{concepts: [operations]}}}}
-ablation: {{use: ablate, with: {{features: all}}}}
+everything: {{use: ablate, with: {{features: all, effects: {EVERY}, {FEW}}}}}
 louder: {{use: amplify, with: {LOUDER}}}
-exchanged: {{use: swap, with: {{pairs: [[3, 0], [1, 2]], effects: {FIVE}}}}}
-nothing: {{use: swap, with: {{effects: [reconstruction, answer]}}}}
+exchanged: {{use: swap, with: {{pairs: [[3, 0], [1, 2]], effects: {EVERY}, problems: 5, {CHEAP}}}}}
+labels: {{use: classify, with: {{concepts: [operations], permutations: 0, matched: 0}}}}
+ablation: {{use: ablate, with: {{features: all}}}}
+nothing: {{use: swap, with: {{effects: {EVERY}}}}}
 trained: {{use: ablate, with: {{features: {{ids: [7]}}, split: train}}}}
 """
 
@@ -32,6 +30,11 @@ def run(tmp_path_factory):
     return run_study(tiny_study(folder, STEPS), folder)
 
 
+@pytest.fixture(scope="module")
+def again(run):
+    return Again(run)
+
+
 def test_every_feature_has_a_row_by_rank_with_its_label(run):
     table, labels = run["ablation"].table, run["labels"].table
     assert table["rank"].to_list() == list(range(1, 25))
@@ -39,6 +42,8 @@ def test_every_feature_has_a_row_by_rank_with_its_label(run):
     expected = labels.select(columns).sort("rank")
     assert table.select(columns).equals(expected.cast(dict(table.select(columns).schema)))
     assert (table["n"] == 48).all()
+    assert table["features"].to_list() == [[feature] for feature in table["feature"]]
+    assert (table["scale"] == 1).all()
 
 
 def test_hypotheses_of_the_readme_can_be_asked(run):
@@ -71,11 +76,12 @@ def test_the_train_split_is_measured_where_asked(run):
 def test_pairs_name_both_features(run):
     table = run["exchanged"].table
     assert table.select("feature", "feature_b").rows() == [(3, 0), (1, 2)]
+    assert table["features"].to_list() == [[3, 0], [1, 2]]
     z = run["features"].dense("validation")
     assert table["n_active"].to_list() == [
         int((z[:, list(pair)] != 0).any(1).sum()) for pair in ((3, 0), (1, 2))
     ]
-    assert table["answer_n"].to_list() <= [5, 5]
+    assert max(table["n_run"]) <= 5
     assert {"rank_b", "label_b", "kind_b", "mean_abs_diff", "control_mean"} <= set(table.columns)
 
 
@@ -87,32 +93,80 @@ def test_no_pair_is_an_empty_table_that_says_why(run):
     events = (run.folder / "events.jsonl").read_text()
     assert "no two features carry different labels of one kind" in events
     assert run.sql("SELECT count(*) AS n FROM nothing WHERE mean_abs_diff > 0")["n"].item() == 0
+    assert nothing.read_table("answer_outcomes").is_empty()
+    assert nothing.read_table("protocol").is_empty()
 
 
-def test_answers_are_the_models_under_the_same_edit(run):
-    """The evidence, recomputed: x + (z' - z) W_dec at the site, greedy answers."""
+# What the model does
+
+
+def test_at_most_so_many_problems_are_run_the_same_for_all_edits(run, again):
+    """Law: of the split, drawn by the seed; those on which the edit changes something."""
+    runs = values_of(run["everything"], "moved")
+    drawn = sorted({problem for _, problem in runs})
+    assert len(drawn) <= 10
+    assert set(drawn) <= set(again.row)
+    assert {problem for _, problem in values_of(run["louder"], "moved")} <= set(drawn)
+    z = again.of(drawn)
+    for edit, row in enumerate(run["everything"].table.rows(named=True)):
+        column = z[:, row["feature"]].tolist()
+        acting = [problem for problem, value in zip(drawn, column, strict=True) if value]
+        assert sorted(problem for number, problem in runs if number == edit) == acting
+        assert row["n_run"] == len(acting)
+
+
+def test_answers_after_ablation_are_those_of_a_full_run(run, again):
+    """Law: x + (z' - z) W_dec at the site, and one position on; greedy answers."""
+
+    def delta(edit, problems):
+        z = again.of(problems)
+        edited = z.clone()
+        edited[:, run["everything"].table["feature"][edit]] = 0
+        return again.difference(z, edited)
+
+    assert again.check("everything", delta) > 40
+    found = values_of(run["everything"], "moved")
+    for edit in range(3):
+        problems = [problem for number, problem in found if number == edit]
+        expected = norm(delta(edit, problems)) / norm(again.x(problems))
+        assert [found[edit, p] for p in problems] == pytest.approx(expected.tolist(), rel=1e-4)
+
+
+def test_answers_after_amplification_are_those_of_a_full_run(run, again):
+    def delta(edit, problems):
+        z = again.of(problems)
+        edited = z.clone()
+        edited[:, run["louder"].table["feature"][edit]] *= 40
+        return again.difference(z, edited)
+
+    assert again.check("louder", delta) > 10
     outcomes = run["louder"].read_table("answer_outcomes")
-    problems, sae = run["data"].table, run["sae"].load()
-    rows = run["features"].rows.with_row_index("row").filter(pl.col("split") == "validation")
-    z = run["features"].dense("validation")
-    context = PlainContext()
-    model = load(CodiParams(checkpoint=str(run.folder.parents[2] / "model")), context)
-    checked = 0
-    for edit, feature in enumerate(run["louder"].table["feature"]):
-        asked = outcomes.filter(pl.col("edit") == edit)
-        if asked.is_empty():
-            continue
-        index = [rows["problem"].to_list().index(problem) for problem in asked["problem"]]
-        z_edited = z[index].clone()
-        z_edited[:, feature] *= 40
-        delta = sae.decode(z_edited) - sae.decode(z[index])
-        questions = problems["question"][asked["problem"].to_list()].to_list()
-        assert asked["before"].to_list() == model.answers(questions, context)
-        after = model.answers(questions, context, SiteEdit(1, 2, delta))
-        assert asked["after"].to_list() == after
-        checked += len(index)
-    assert checked > 20
     assert (outcomes["before"] != outcomes["after"]).any()
+
+
+def test_answers_after_a_swap_are_those_of_a_full_run(run, again):
+    def delta(edit, problems):
+        z = again.of(problems)
+        edited, pair = z.clone(), list(run["exchanged"].table["features"][edit])
+        edited[:, pair] = z[:, pair[::-1]]
+        return again.difference(z, edited)
+
+    assert again.check("exchanged", delta) > 2
+
+
+def test_random_directions_move_the_residual_as_far(run):
+    """Law: |x' - x| of the control is that of the edit, on the same problems."""
+    own, random = (values_of(run["everything"], "moved", arm) for arm in ("edit", "random"))
+    assert own.keys() == random.keys()
+    assert list(random.values()) == pytest.approx(list(own.values()), rel=1e-4)
+    assert values_of(run["everything"], "kl") != values_of(run["everything"], "kl", "random")
+
+
+def test_a_second_run_reuses_everything(run):
+    text = (run.folder.parents[2] / "study.yaml").read_text()
+    second = run_study(text, run.folder.parents[2])
+    steps = second.record["cells"][""]["steps"].values()
+    assert {step["status"] for step in steps} == {"reused"}
 
 
 # What is refused, and third parties
@@ -132,19 +186,27 @@ def test_features_and_pairs_are_not_mixed_up(tmp_path):
         small_study(tmp_path, "a: {use: ablate, with: {pairs: auto}}")
 
 
-def test_a_third_partys_intervention_and_effect_are_steps_like_ours(tmp_path):
-    given = "{most: 0.5, features: all, effects: [counted, reconstruction]}"
-    step = f"low: {{use: clamp-most, with: {given}}}"
+def test_a_third_partys_intervention_and_effects_are_steps_like_ours(tmp_path):
+    given = f"most: 0.5, features: all, effects: [counted, entropies, reconstruction], {FEW}"
+    step = f"low: {{use: clamp-most, with: {{{given}, scales: [1, 0.5]}}}}"
     run = small_study(tmp_path, step, modules=[THIRD_PARTY])
-    sae, z = run["sae"].load(), run["features"].dense("validation")
-    for row in run["low"].table.rows(named=True):
+    sae, z, low = run["sae"].load(), run["features"].dense("validation"), run["low"]
+    for row in low.table.rows(named=True):
         column = z[:, row["feature"]]
-        assert row["moved"] == int((column > 0.5).sum())
-        expected = (column - column.clamp(max=0.5)).mean() * sae.W_dec[row["feature"]].abs().mean()
+        assert row["touched"] == int((column > 0.5).sum())
+        less = row["scale"] * (column - column.clamp(max=0.5)).mean()
+        expected = less * sae.W_dec[row["feature"]].abs().mean()
         assert row["mean_abs_diff"] == pytest.approx(float(expected), abs=1e-6)
-    assert run["low"].read_table("counted_detail")["moved"].to_list() == (
-        run["low"].table["moved"].to_list()
-    )
+    detail = low.read_table("counted_detail")
+    assert detail["edit"].to_list() == list(range(48))  # of both scales, numbered on
+    assert detail["touched"].to_list() == low.table["touched"].to_list()
+    columns = set(low.table.columns)
+    assert {"entropy", "entropy_change", "entropy_change_ci_low", "entropy_change_q"} <= columns
+    assert "entropy_q" not in columns  # a fact is not compared
+    outcomes = low.read_table("entropies_outcomes")
+    assert outcomes.columns[-1] == "best"
+    assert outcomes["best"].null_count() == 0
+    assert "entropy_change" in low.read_table("noise")["quantity"]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +214,8 @@ def test_a_third_partys_intervention_and_effect_are_steps_like_ours(tmp_path):
     [
         ("short", "effect 'short' returned 1 rows for 10 edits"),
         ("taken", "effect 'taken' has a column 'rank', which is already there"),
+        ("silent", r"effect 'silent' announces \['said'\] and returned \[\]"),
+        ("ranked", "effect 'ranked' has a column 'n_active', which is already there"),
     ],
 )
 def test_an_effect_that_breaks_its_contract_is_named(tmp_path, effect, message):

@@ -87,6 +87,28 @@ def test_examples_can_be_given():
     check_law(next(case for case in cases if case.law.name == "others-untouched"))
 
 
+def test_what_takes_a_reference_is_given_one():
+    """Some activations, the same in all calls; so adding them twice is not adding them once."""
+    with pytest.raises(LawBroken, match="breaks the law idempotent") as caught:
+        check_law(case_of("adds-reference", "idempotent"))
+    found, expected = caught.value.example["found"], caught.value.example["expected"]
+    assert not torch.equal(found, expected)
+    for law in ("rows-independent", "features-are-a-set", "others-untouched", "devices"):
+        check_law(case_of("adds-reference", law))
+
+
+def test_mean_and_resample_ablation_by_hand():
+    """Features 0 and 2 become those of the reference: one row for all, or one for each."""
+    from studyrun_intervene.interventions import substitute
+
+    z, some = torch.tensor([[1.0, 2, 3], [4, 5, 6]]), torch.tensor([0, 2])
+    mean = substitute(z, some, NoParams(), torch.tensor([[0.5, 9, 0]]))
+    assert mean.tolist() == [[0.5, 2, 0], [0.5, 5, 0]]
+    other = substitute(z, some, NoParams(), z.flip(0))
+    assert other.tolist() == [[4, 2, 6], [1, 5, 3]]
+    assert z.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
 def test_a_pair_is_not_a_set():
     names = [case.law.name for case in laws_of("swap")]
     assert "features-are-a-set" not in names

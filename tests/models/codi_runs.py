@@ -1,8 +1,9 @@
 """A small CODI model with random weights, its questions, and edited runs of them."""
 
 import oracle
-import tiny_models
 from replays import FLOOR, edits_of, gathered, off
+
+import tiny_models
 from studyrun_models import CodiParams, replay
 from studyrun_models.codi import load
 from studyrun_models.codi_passes import CodiPasses
@@ -14,7 +15,7 @@ QUESTIONS = ["Anna", *tiny_models.questions(4, seed=2), *tiny_models.questions(1
 
 
 def loaded(folder, device, **params):
-    """The model of a checkpoint; its answers are longer than the prefix that they may begin with."""
+    """The model of a checkpoint, with room for more than the prefix of an answer."""
     params = {"max_new_tokens": 6} | params
     return load(CodiParams(str(folder), **params), PlainContext(device=device))
 

@@ -32,8 +32,10 @@ def codi_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def codi(codi_folder, device):
-    """Its model."""
-    return codi_runs.loaded(codi_folder, device)
+    """Its model, which is replayed."""
+    model = codi_runs.loaded(codi_folder, device)
+    assert model.full_because == ""
+    return model
 
 
 @pytest.fixture(scope="session")

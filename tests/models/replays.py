@@ -122,6 +122,11 @@ def relative(found, expected):
     return torch.where(far == 0, 0.0, far / size).max().item()
 
 
+def from_clean(run):
+    """The largest relative difference of a run from the one without an edit."""
+    return max(relative(run.logits, run.clean_logits), relative(run.states, run.clean_states))
+
+
 def same_bits(one, other):
     """Whether two runs agree in every bit, and so do those without an edit beside them."""
     return (
@@ -129,6 +134,16 @@ def same_bits(one, other):
         and one.clean_answer == other.clean_answer
         and apart(one, other) == 0.0
     )
+
+
+def alike(one, other, device):
+    """The same bits on CPU; elsewhere the same but for rounding."""
+    return same_bits(one, other) or (device != "cpu" and apart(one, other) < FLOOR)
+
+
+def unmoved(run, device):
+    """Whether a run has the bits of the one without an edit; elsewhere than on CPU, nearly."""
+    return run.is_clean or (device != "cpu" and from_clean(run) < FLOOR)
 
 
 def says(text, written, text_of):

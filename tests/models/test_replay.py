@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from replays import (
-    DEVICES,
     FLOOR,
+    alike,
     apart,
     closest,
     edits_of,
@@ -22,6 +22,7 @@ from replays import (
     same_bits,
     threaded,
     tokenizer,
+    unmoved,
 )
 
 import strategies
@@ -43,11 +44,6 @@ POSITIONS = (0, 2, -2, -3, "last")
 TEXT = "Anna has 12 apples and buys 7 more. How many apples has Anna now?"
 PROMPTS = [" ".join(TEXT.split()[:n]) for n in (2, 5, 13, 4)]
 LAYERS, D_MODEL = 4, 32
-
-
-@pytest.fixture(scope="module", params=DEVICES)
-def device(request):
-    return request.param
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -144,10 +140,14 @@ def test_every_family_is_replayed_as_it_is_re_run(model, name, nudges, layer):
     runs, reruns = replayed(model, layer, nudges), rerun(model, layer, nudges)
     for nudge, one, other in zip(nudges, runs, reruns, strict=True):
         assert apart(one, other) < FLOOR
-        if one.answer != other.answer:  # only where rounding decides
-            prompt = PROMPTS[nudge.question]
-            column = column_of(one.position, model.tokenizer(prompt).input_ids)
-            assert closest(model, prompt, layer, column, nudge.delta(D_MODEL)) < FLOOR
+        assert same_answer(model, one, other, layer, nudge.delta(D_MODEL))
+
+
+def same_answer(model, one, other, layer, delta):
+    """Whether two runs say the same, unless that is a matter of rounding."""
+    prompt = PROMPTS[one.question]
+    column = column_of(one.position, model.tokenizer(prompt).input_ids)
+    return one.answer == other.answer or closest(model, prompt, layer, column, delta) < FLOOR
 
 
 def test_a_family_is_replayed_or_the_reason_is_noted(model, name):
@@ -174,11 +174,7 @@ def test_an_edit_of_nothing_has_the_bits_of_the_clean_run(
     every = [Nudge(each.question, each.at, 0.0, 0) for each in nothings] + nudges
     for nudge, run in zip(every, replayed(model, layer, every, batch_size=batch_size), strict=True):
         assert (run.moved > 0) == (nudge.size > 0)
-        assert nudge.size or run.is_clean or (device != "cpu" and apart_from_clean(run) < FLOOR)
-
-
-def apart_from_clean(run):
-    return max(relative(run.logits, run.clean_logits), relative(run.states, run.clean_states))
+        assert nudge.size or unmoved(run, device)
 
 
 @pytest.mark.parametrize("runs", [*range(1, 17), 40])
@@ -196,7 +192,7 @@ def test_nothing_has_the_clean_bits_behind_one_to_three_tokens(runs):
         assert all(run.is_clean for nudge, run in zip(some, found, strict=True) if not nudge.size)
 
 
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(
     one=strategies.nudges(len(PROMPTS), len(POSITIONS), most=1),
     some=strategies.nudges(len(PROMPTS), len(POSITIONS), least=0),
@@ -207,10 +203,10 @@ def test_edits_do_not_interact(llama, one, some, others, layer):
     """Law: a run comes to the same, whatever edits other runs of its or other prompts get."""
     first, second = (replayed(llama, layer, one + each)[0] for each in (some, others))
     assert apart(first, second) < FLOOR
-    assert first.answer == second.answer
+    assert same_answer(llama, first, second, layer, one[0].delta(D_MODEL))
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     nudges=strategies.nudges(len(PROMPTS), len(POSITIONS), least=2, most=10),
     layer=st.integers(0, LAYERS - 1),
@@ -236,9 +232,10 @@ def test_how_runs_are_put_together_does_not_matter(llama, nudges, layer, data):
             budget=data.draw(st.sampled_from([0, 20_000, replay.BUDGET]), label="budget"),
         )
     for number, run in zip(order, found, strict=True):
-        assert asked[run.question] == usual[number].question
-        assert apart(run.asked_as(usual[number].question), usual[number]) < FLOOR
-        assert run.answer == usual[number].answer
+        own = usual[number]
+        assert asked[run.question] == own.question
+        assert apart(run.asked_as(own.question), own) < FLOOR
+        assert same_answer(llama, own, run, layer, nudges[number].delta(D_MODEL))
 
 
 @pytest.mark.parametrize("layer", [0, LAYERS - 1])
@@ -255,16 +252,16 @@ def test_an_edit_changes_its_site_and_what_reads_it(llama, layer, position):
     assert read or llama.stack.device.type != "cpu" or run.logits.equal(run.clean_logits)
 
 
-def test_a_second_replay_has_the_bits_of_the_first(model):
+def test_a_second_replay_has_the_bits_of_the_first(model, device):
     """Law: nothing of a run stays in what is shared, whatever was replayed in between."""
     nudges = [Nudge(n % 4, n % 5, 1.0, n) for n in range(10)]
     edits = edits_of(nudges, POSITIONS, D_MODEL, model.stack.device)
     kept = model.replay(PROMPTS, 1, PlainContext(device=model.stack.device))
     first, last = gathered(kept.run, edits), replayed(model, LAYERS - 1, nudges)
     for again in (gathered(kept.run, edits), replayed(model, 1, nudges)):
-        assert all(same_bits(*pair) for pair in zip(first, again, strict=True))
+        assert all(alike(*pair, device) for pair in zip(first, again, strict=True))
     again = replayed(model, LAYERS - 1, nudges)
-    assert all(same_bits(*pair) for pair in zip(last, again, strict=True))
+    assert all(alike(*pair, device) for pair in zip(last, again, strict=True))
     assert not any(same_bits(*pair) for pair in zip(first, last, strict=True))
 
 

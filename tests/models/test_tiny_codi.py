@@ -1,18 +1,16 @@
 """The embedded model keeps what its card promises, and its answers need its thoughts."""
 
-import re
-
 import pytest
 import torch
 
 from studyrun_data.generator import generate
 from studyrun_models import CodiParams
 from studyrun_models.codi import load
+from conditions import answers_of, linear_r2
 from tiny_models import PlainContext
 
 N = 200
 CONTROLS = ("hidden", "another problem's", "zeroed", "none")
-STEPS_TOKENS = 60
 
 
 @pytest.fixture(scope="module")
@@ -24,41 +22,6 @@ def problems():
 @pytest.fixture(scope="module")
 def model():
     return load(CodiParams(), PlainContext())
-
-
-def read_and_think(model, ids, fed=None):
-    """The question and all thoughts, fed their own projections or `fed` (thought by thought)."""
-    reading, own = model.read(ids), []
-    for number in range(model.thoughts):
-        own.append(model.project(reading.hidden))
-        model.think(reading, own[-1] if fed is None else fed[number])
-    return reading, own
-
-
-@torch.inference_mode()
-def answers_of(model, problems):
-    """Answers by condition; padding is masked, so one batch holds all problems."""
-    ids = model.encode([problem.question for problem in problems])
-    reading, own = read_and_think(model, ids)
-    found = {"own": model.speak(reading)}
-    reading, _ = read_and_think(model, ids)
-    reading.hide(slice(-model.thoughts, None))
-    found["hidden"] = model.speak(reading)
-    reading, _ = read_and_think(model, ids, [fed.roll(1, 0) for fed in own])
-    found["another problem's"] = model.speak(reading)
-    reading, _ = read_and_think(model, ids, [torch.zeros_like(fed) for fed in own])
-    found["zeroed"] = model.speak(reading)
-    found["none"] = model.speak(model.read(ids))
-    found["written"] = written(model, ids)
-    return found
-
-
-def written(model, ids):
-    """The answer after steps that the model writes as text: the last number of all."""
-    reading = model.stack.read([row[:-1] for row in ids])  # without <bot>
-    rows = model.stack.greedy(reading, {model.eos}, STEPS_TOKENS)
-    texts = [model.vocabulary.decode(row) for row in rows]
-    return [(re.findall(r"\d+", text) or [""])[-1] for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -106,22 +69,7 @@ def test_bfloat16_is_within_two_points(problems, right):
 
 def test_a_linear_probe_at_layer_14_position_3_reads_the_second_result(model):
     """Ridge regression; on problems of three and four steps it is an intermediate result."""
-    train = generate(1500, 5, steps=(3, 4), held_out=False)
-    test = generate(N, 6, steps=(3, 4), held_out=True)
-    x, x_test = (
-        model.activations([p.question for p in part], [14], [3], PlainContext())[:, 0, 0].double()
-        for part in (train, test)
-    )
-    y, y_test = (torch.tensor([p.steps[1].result for p in part]).double() for part in (train, test))
-    guess = (x_test - x.mean(0)) @ ridge(x - x.mean(0), y - y.mean(), 1e-3) + y.mean()
-    r2 = 1 - (y_test - guess).square().sum() / (y_test - y_test.mean()).square().sum()
-    assert r2 >= 0.9
-
-
-def ridge(x, y, strength):
-    """Weights; `strength` is relative to the mean variance of a dimension."""
-    gram = x.T @ x
-    return torch.linalg.solve(gram + strength * gram.trace() * torch.eye(len(gram)), x.T @ y)
+    assert linear_r2(model, N) >= 0.9
 
 
 def test_activations_do_not_depend_on_the_batch(model, problems):

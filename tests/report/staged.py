@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from staged_effects import staged_effects
 
 from shelf import Shelf, surroundings
 from studyrun import Artifact, Inputs, Result
@@ -38,6 +39,10 @@ STEPS = {
     "labels": {"use": "classify", "version": "1",
                "with": {"classifier": "enrichment", "ranks": ["1-20", "50-200", "400-512"]}},
     "ablation": {"use": "ablate", "version": "1", "with": {"features": {"top": 10}}},
+    "frequent": {"use": "mean-ablate", "version": "1", "with": {"scales": [0.5, 1.0, 2.0]}},
+    "patched": {"use": "patch", "version": "1", "with": {"controls": {"alpha": 0.05}}},
+    "exchanged": {"use": "swap", "version": "1", "with": {"pairs": [["uses +", "uses *"]]}},
+    "steered": {"use": "steer", "version": "1", "with": {"where": ["n_steps = 3"]}},
     "swaps": {"use": "swap", "version": "1", "with": {"pairs": "auto"}},
     "report": {"use": "report", "version": "1", "with": {"title": None}},
 }  # fmt: skip
@@ -73,8 +78,9 @@ def staged(folder: Path, d_sae: int = 512, n_problems: int = 1200) -> Inputs:
         },
     )
     steps["labels"] = shelf.put("labels", classify(params, given, surroundings()), "classify 1")
-    effects = _effects(steps["labels"].table)
-    steps["ablation"] = shelf.put("effects", effects, "ablate 1")
+    ids = steps["data"].table["id"].to_list()
+    for name, result in staged_effects(steps["labels"].table, ids).items():
+        steps[name] = shelf.put("effects", result, f"{STEPS[name]['use']} 1")
     steps["swaps"] = shelf.put("effects", _no_swaps(), "swap 1")
     verdicts = judge(None, Inputs({}, steps, STUDY), surroundings())
     steps["verdicts"] = shelf.put("verdicts", verdicts, "verdicts 1")
@@ -161,30 +167,6 @@ def _acts(problems: pl.DataFrame, d_sae: int, seed: int = 0, *, follows: bool = 
     rows_table = problems.with_row_index("problem").select("problem", "id", "split")
     meta = {"d_sae": d_sae, "layer": 14, "position": 3, "n": n}
     return Result(tables={"table": table, "rows": rows_table}, meta=meta)
-
-
-def _effects(labels: pl.DataFrame) -> Result:
-    rng, top = np.random.default_rng(1), labels.head(10)
-    n = top.height
-    value = np.sort(rng.gamma(9.0, 0.012, size=n))[::-1]
-    table = top.select(
-        "feature", "rank", "label", "kind", n=pl.lit(840, pl.UInt32), n_active="n_active"
-    )
-    table = table.with_columns(
-        mean_abs_diff=pl.Series(value),
-        ci_low=pl.Series(value * 0.94), ci_high=pl.Series(value * 1.06),
-        max_abs_diff=pl.Series(value * 6.1), relative_l2_diff=pl.Series(value * 1.4),
-        control_n=pl.lit(20, pl.UInt32), control_mean=pl.lit(0.087),
-        control_ci_low=pl.lit(0.061), control_ci_high=pl.lit(0.118),
-        control_percentile=pl.Series((value > 0.087).astype(float) * 0.9),
-        random_mean=pl.Series(value * 0.99), answer_n=pl.lit(128, pl.UInt32),
-        answer_changed=pl.Series(rng.random(n) * 0.4),
-        answer_changed_ci_low=pl.Series(rng.random(n) * 0.1),
-        answer_changed_ci_high=pl.Series(0.4 + rng.random(n) * 0.2),
-        answer_control_changed=pl.Series(rng.random(n) * 0.1), answer_control_ci_low=pl.lit(0.0),
-        answer_control_ci_high=pl.lit(0.16),
-    )  # fmt: skip
-    return Result(tables={"table": table}, meta={"n": 840, "split": "validation"})
 
 
 def _no_swaps() -> Result:

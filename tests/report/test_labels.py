@@ -14,7 +14,7 @@ from shelf import Shelf
 from studyrun import Inputs, Result
 
 SILENT = ("general", "insufficient", "unknown")
-ABSENT = re.compile(r"\b(None|NaN|nan|null|inf)\b")
+ABSENT = re.compile(r"\b(None|NaN|nan|null(?! swap)|inf)\b")
 CONTROLS = ("permuted_rate", "matched_rate", "untrained_rate", "stability", "match_cosine")
 
 

@@ -16,7 +16,8 @@ from shelf import Shelf
 from studyrun import Inputs, Result
 
 SECTIONS = ["verdicts", "study", "quality", "distribution", "features", "controls", "agreement",
-            "swap-pairs", "effects", "limits", "provenance"]  # fmt: skip
+            "swap-pairs", "effects", "swap-protocol", "specificity", "limits",
+            "provenance"]  # fmt: skip
 VERDICT = ["hypothesis", "claim", "given", "expect", "verdict", "reason", "evidence"]
 NASTY = "<script>alert(1)</script> | **bold** `x` =1+1 \u202e evil \x00 &amp; \"'"
 
@@ -79,25 +80,13 @@ def test_labelled_features_come_with_their_evidence_and_problems(files, inputs):
         assert first["steps"][0]["expression"] in listed[0]["steps"]
 
 
-def test_effects_stand_beside_their_controls(files, inputs):
-    reconstruction, answers = blocks(files, "effects", "table")
-    ablation = inputs.by_step["ablation"].table
-    assert [row["mean_abs_diff"] for row in rows(reconstruction)] == ablation[
-        "mean_abs_diff"
-    ].to_list()
-    assert {"control_mean", "control_percentile"} <= set(rows(reconstruction)[0])
-    assert rows(answers)[0]["answer_control_changed"] == ablation["answer_control_changed"][0]
-    detail = reconstruction["rows"][0][4]["detail"]
-    assert re.fullmatch(r"[\d.]+ to [\d.]+", detail)
-
-
 def test_the_limits_name_what_was_insufficient_and_what_it_would_take(files, inputs):
     told = " ".join(block["text"] for block in blocks(files, "limits", "text"))
     assert "rare-features-specialise is inconclusive: given is false (0 >= 30)" in told
     assert "swaps made no edit: no two features carry different labels" in told
     labels = inputs.by_step["labels"].table
     short = labels.filter(pl.col("kind") == "insufficient", pl.col("n_active") > 0)
-    (table,) = blocks(files, "limits", "table")
+    table = blocks(files, "limits", "table")[0]
     assert table["total"] == short.height
     for row in rows(table):
         stored = labels.row(by_predicate=pl.col("feature") == row["feature"], named=True)
@@ -142,7 +131,8 @@ def test_tables_have_captions_and_scopes_and_pictures_have_words(files):
     scopes = {attributes.get("scope") for attributes in page.of("th")}
     assert scopes == {"col", "row", "colgroup"}
     pictures = [a for a in page.of("div") if a.get("role") == "img"]
-    assert len(pictures) == len(page.of("svg")) == 5
+    drawn = [each for each in files if each.startswith("figures/")]
+    assert len(pictures) == len(page.of("svg")) == len(drawn) > 9
     assert all(len(a["aria-label"]) > 40 for a in pictures)
     headings = [name for name, _ in page.elements if re.fullmatch(r"h\d", name)]
     assert headings.count("h1") == 1
@@ -274,7 +264,10 @@ def test_limits_of_the_parameters_are_kept(inputs):
     _, table = blocks(found, "features", "table")
     assert table["part"] == f"2 of {table['total']} rows"
     assert len(blocks(found, "features", "feature")[0]["problems"]["rows"]) == 1
-    assert len(blocks(found, "effects", "table")[0]["rows"]) == 3
+    for table in blocks(found, "effects", "table"):
+        if table["total"] > 3 and not table["id"].endswith(("-controls", "-outcomes")):
+            assert len(table["rows"]) == 3
+            assert table["part"] == f"3 of {table['total']} rows"
 
 
 # Whatever the strings hold

@@ -14,6 +14,7 @@ from studyrun.reading import sql
         ("SELECT 1 = 1", []),
         ('SELECT count(*) > 2 FROM "ab-x" JOIN `cd` USING (a, b), e f', ["ab-x", "cd", "e"]),
         ("WITH t AS (SELECT * FROM a) SELECT count(*) > 2 FROM t, b", ["a", "b"]),
+        ("WITH t (x, y) AS (SELECT 1), u AS (SELECT 2) SELECT max(x) > 1 FROM t, u, b", ["b"]),
         ("SELECT (SELECT avg(x) FROM q) >= (SELECT max(y) FROM q)", ["q"]),
         (
             "SELECT max(x) > 0 FROM (SELECT x FROM inner1, inner2) t, w -- FROM comment",

@@ -91,6 +91,7 @@ COMPONENTS = (
     component("label", "labels"),
     component("label-openly", "open_labels"),
     component("label-silently", ""),
+    component("missing", "nowhere_to_be_found"),
     *(
         component(name.replace("_", "-"), name)
         for name in ("raising", "not_a_mapping", "not_a_table", "not_a_type", "not_even_text")

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import misspellings, selects, yaml_scalars
-from studyrun.columns import Table
 from studyrun.diagnostics import as_text
 from studyrun.reading import sql
 from studyrun.reading.checking import check_study
@@ -179,6 +178,7 @@ def test_sql_behind_an_alias_of_yaml_is_told_where_the_alias_stands():
     ("step", "said"),
     [
         ("raising", "tables: ZeroDivisionError: tells nothing"),
+        ("missing", "telling:nowhere_to_be_found: AttributeError: "),
         ("not-a-mapping", "tables: returned list, not a mapping of names to Table records"),
         ("not-a-table", "tables: 'table' is dict, not a Table record"),
         (
@@ -205,10 +205,3 @@ def test_no_text_makes_it_stumble(text):
     """Law: any text has unknown columns or none; nothing raises, and each stands where it says."""
     for each in unknown_columns(text, {"a": frozenset({"rank"})}):
         assert sql.plain(text[each.start : each.end]) == each.name
-
-
-def test_tables_of_one_name_are_checked_by_what_both_have():
-    """`labels_controls` of `labels` hides none of a step called `labels_controls`."""
-    assert unknown("SELECT max(rank) > 1 FROM labels", {"labels": Table({}, open=False)}) == [
-        "rank"
-    ]

@@ -46,7 +46,7 @@ def _row(
     was, now = _is(before, right), _is(after, right)
     numbers = isinstance(before, float) and isinstance(after, float)
     return (
-        float(before != after),
+        float(not _same(before, after)),
         was,
         now,
         nan if right is None else float(was != now),
@@ -54,6 +54,11 @@ def _row(
         _is(after, expected),
         _nearer(before, after, expected),
     )
+
+
+def _same(before: Given, after: Given) -> bool:
+    """Whether they are the same number to 1e-6 relative, or the same text."""
+    return bool(_is(after, before)) if isinstance(before, float) else before == after
 
 
 def _is(given: Given, number: float | None) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from studyrun_report.blocks import Block, Section, Text
 from studyrun_report.labels import shortage
+from studyrun_report.sections.shortfalls import shortfalls
 from studyrun_report.sections.verdicts import verdicts
 from studyrun_report.source import Source, Stored
 from studyrun_report.tables import Spec, first_of, table_of
@@ -37,6 +38,7 @@ def section(source: Source) -> Section:
         *_inconclusive(source),
         *(block for stored in source.of_type("labels") for block in _features(source, stored)),
         *_without_edits(source),
+        *shortfalls(source),
         *_left_out(source),
     )
     nothing = Text("Nothing was insufficient, inconclusive or left out.")
