@@ -10,8 +10,8 @@ without sharing what edits have in common. Libraries take part where they are in
 (`pip install studyrun[bench]`). "Cold" is a new replay, its pass without an edit included; "warm"
 is the same one again, for other edits of the same problems.
 
-Prints the table of docs/benchmarks.md; ends with 1 if a target is missed, or if replaying does not
-come to what the hook comes to.
+Prints the table of docs/benchmarks.md; ends with 1 if a target is missed, or if a way does not come
+to what the hook comes to.
 """
 
 from __future__ import annotations
@@ -35,8 +35,19 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from reruns import FOLDED, HOOK, PEERS, Case, Codi, Outcome, Prompts, Way, by_edit, loops, rows
-from tiny_models import PlainContext
+from reruns import (
+    CODI_WAYS,
+    FOLDED,
+    HOOK,
+    PEERS,
+    PROMPT_WAYS,
+    Case,
+    Codi,
+    Outcome,
+    Prompts,
+    Way,
+    by_edit,
+)
 
 from studyrun import Runs, SiteEdits
 from studyrun_data.generator import generate
@@ -46,8 +57,12 @@ from studyrun_models.positions import Tokens
 from studyrun_models.prompt_passes import PromptPasses
 from studyrun_models.replay import Replaying
 from studyrun_models.stack import Stack, longest_first
+from tiny_models import PlainContext
 
 COLD, WARM = "replay, cold", "replay, warm"
+HEADER = """\
+| case | way | CPU, median | times as fast as hook | as folded | target |
+| --- | --- | --- | --- | --- | --- |"""
 POSITION = 3
 """The thought at which the CODI loop is edited."""
 LARGE = {
@@ -94,16 +109,16 @@ def questions(model: Any, n: int = 16) -> list[str]:
     return [texts[row] for row in longest_first(ids)]
 
 
-def edits_of(n_edits: int, ids: list[list[int]], model: Any, layer: int, last: int) -> Tensor:
-    """Differences half as large as the residuals that they are added to."""
-    delta = torch.randn(n_edits, len(ids), model.config.hidden_size, dtype=model.dtype)
-    streams = []
-    for row in ids:
-        with torch.inference_mode():
-            states = model.model(torch.tensor([row[:last]]), output_hidden_states=True)
-        streams.append(states.hidden_states[layer + 1][0, -1].float().norm())
-    return (delta / delta.float().norm(dim=-1, keepdim=True).to(delta) * 0.5
-            * torch.stack(streams)[:, None].to(delta))  # fmt: skip
+@torch.inference_mode()
+def edits_of(n_edits: int, ids: list[list[int]], model: Any, layer: int) -> Tensor:
+    """Differences half as large as the residual at each problem's last token."""
+    streams = [
+        model.model(torch.tensor([row]), output_hidden_states=True).hidden_states[layer + 1][0, -1]
+        for row in ids
+    ]
+    size = torch.stack(streams).float().norm(dim=-1, keepdim=True) / 2
+    delta = torch.randn(n_edits, len(ids), model.config.hidden_size)
+    return (delta / delta.norm(dim=-1, keepdim=True) * size).to(model.dtype)
 
 
 def prompt(layer: int, targets: dict[str, float]) -> Bench:
@@ -111,7 +126,7 @@ def prompt(layer: int, targets: dict[str, float]) -> Bench:
     model = tiny()
     ids = [row[:-1] for row in model.encode(questions(model))]  # up to <eos>, without <bot>
     plain = model.stack.model
-    delta = edits_of(64, ids, plain, layer, last=len(ids[0]))
+    delta = edits_of(64, ids, plain, layer)
     words = f"next token, tiny-codi's Llama, layer {layer}, last of {_range(ids)} tokens"
     return _prompts(f"prompt-{layer}", words, Prompts(plain, ids, layer, delta), targets, 1e-4)
 
@@ -124,7 +139,7 @@ def large() -> Bench:
     config = transformers.LlamaConfig(**LARGE, num_hidden_layers=4)
     model = transformers.LlamaForCausalLM(config).to(DTYPE).eval().requires_grad_(False)
     ids = torch.randint(3, LARGE["vocab_size"], (4, 60)).tolist()
-    delta = edits_of(16, ids, model, 2, last=60)
+    delta = edits_of(16, ids, model, 2)
     words = f"next token, shape of Llama 3.2 1B with 4 blocks, {DTYPE}, layer 2, last of 60 tokens"
     return _prompts("large", words, Prompts(model, ids, 2, delta), {}, 0.05)
 
@@ -139,7 +154,7 @@ def _prompts(
     prompts = [Tokens("", row, (), range(len(row))) for row in case.ids]
     stack = Stack(case.model, case.model.config.num_hidden_layers)
     passes = PromptPasses(SimpleNamespace(stack=stack, full_because=""), prompts)
-    ways = rows | installed()
+    ways = PROMPT_WAYS | installed()
     return Bench(
         name,
         words,
@@ -162,7 +177,7 @@ def loop() -> Bench:
         model.stack.model,
         ids,
         layer,
-        edits_of(64, ids, model.stack.model, layer, last=len(ids[0])),
+        edits_of(64, ids, model.stack.model, layer),
         thoughts=model.thoughts,
         position=POSITION,
         eot=model.eot,
@@ -176,7 +191,7 @@ def loop() -> Bench:
         "codi",
         words,
         case,
-        loops,
+        CODI_WAYS,
         lambda: model.replay(texts, layer, PlainContext(batch_size=1024)),
         (POSITION,),
         ("logits", "answers"),
@@ -244,28 +259,32 @@ def measured(bench: Bench, rounds: int) -> tuple[dict[str, list[float]], dict[st
     return seconds, found
 
 
-def shown(bench: Bench, seconds: dict[str, list[float]], found: dict[str, Outcome]) -> bool:
-    """Print the table; whether all is as it should be."""
-    n_edits, n_problems = bench.case.delta.shape[:2]
-    print(f"\n{bench.words}; {n_edits} edits x {n_problems} problems\n")
-    print("| way | CPU, median | times as fast as hook | as folded | target |")
-    print("| --- | --- | --- | --- | --- |")
+def shown(bench: Bench, seconds: dict[str, list[float]]) -> bool:
+    """Print the case's rows of the table; whether its targets are met."""
     good = True
     for name, own in seconds.items():
         ratios = [ratio(seconds[other], own) for other in (HOOK, FOLDED)]
         target = bench.targets.get(name)
         good &= target is None or ratios[0] >= target
-        print(f"| {name} | {statistics.median(own):.3g} s | {ratios[0]:.3g} | {ratios[1]:.3g} | "
-              f"{target or ''} |")  # fmt: skip
-    worst = {name: difference(outcome, found[HOOK]) for name, outcome in found.items()}
-    print("\nlargest difference of the scores from the hook's, of the largest score: "
-          + ", ".join(f"{name} {far:.1e}" for name, far in worst.items() if name != HOOK))  # fmt: skip
-    if found[HOOK].answers:
-        pairs = zip(found[HOOK].answers, found[COLD].answers, strict=True)
-        same = [one == other for one, other in pairs]
-        print(f"answers that are the hook's: {sum(same)} of {len(same)}")
-    sys.stdout.flush()
-    return good and max(worst.values()) <= bench.tolerance
+        times = " | ".join(f"{each:.1f}" for each in ratios)
+        print(f"| {bench.name} | {name} | {statistics.median(own):.3g} s | {times} | "
+              f"{target or ''} |", flush=True)  # fmt: skip
+    return good
+
+
+def checked(bench: Bench, found: dict[str, Outcome]) -> tuple[bool, str]:
+    """Whether all ways come to the same, and how far they are from it."""
+    hook = found.pop(HOOK)
+    far = {name: difference(outcome, hook) for name, outcome in found.items()}
+    words = [f"{name} {each:.1e}" for name, each in far.items()]
+    if hook.answers:
+        pairs = zip(hook.answers, found[COLD].answers, strict=True)
+        same = sum(one == other for one, other in pairs)
+        words.append(f"answers the same in {same} of {len(hook.answers)}")
+    n_edits, n_problems = bench.case.delta.shape[:2]
+    size = f"{n_edits} edits x {n_problems} problems"
+    note = f"- {bench.name}: {bench.words}; {size}. Scores differ by: {', '.join(words)}."
+    return max(far.values()) <= bench.tolerance, note
 
 
 def ratio(slow: list[float], fast: list[float]) -> float:
@@ -275,8 +294,9 @@ def ratio(slow: list[float], fast: list[float]) -> float:
 
 def difference(one: Outcome, other: Outcome) -> float:
     """The largest difference of the scores, where both have them, over the largest score."""
-    far = (one.logits.float() - other.logits.float()).abs()
-    return (far[far == far].max() / other.logits.float().nan_to_num().abs().max()).item()
+    there = ~(one.logits.isnan() | other.logits.isnan())
+    scores, others = one.logits[there].float(), other.logits[there].float()
+    return ((scores - others).abs().max() / others.abs().max()).item()
 
 
 def machine() -> str:
@@ -308,12 +328,16 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     if options.no_peers:
         PEERS.clear()
-    print(machine())
-    good = True
+    print(f"{machine()}\n\n{HEADER}")
+    good, notes = True, []
     for name in options.cases or CASES:
         build, rounds = CASES[name]
         bench = build()
-        good &= shown(bench, *measured(bench, options.rounds or rounds))
+        seconds, found = measured(bench, options.rounds or rounds)
+        same, note = checked(bench, found)
+        good &= shown(bench, seconds) and same
+        notes.append(note)
+    print("\n" + "\n".join(notes))
     return int(not good)
 
 

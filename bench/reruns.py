@@ -1,8 +1,8 @@
-"""Ways to run a model again for every edit, which `bench/replay.py` measures replaying against.
+"""Ways to run a model again for every edit, which `bench/replay.py` compares replaying with.
 
-Each way takes a case and gives back a function that runs all of its edits. Two are written plainly
-with transformers, one pass for each edit as a script has it, and folded into large batches, as is
-kindest; the others as the documentation of a library says.
+Each takes a case and gives back a function that runs all of its edits. Two are written plainly with
+transformers: one pass for each edit, as a script has it, and folded into large batches, which is
+kindest. The others are written as the documentation of a library says.
 """
 
 from __future__ import annotations
@@ -18,7 +18,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
-__all__ = ["FOLDED", "HOOK", "PEERS", "Case", "Codi", "Outcome", "Prompts", "Way", "loops", "rows"]
+__all__ = [
+    "CODI_WAYS",
+    "FOLDED",
+    "HOOK",
+    "PEERS",
+    "PROMPT_WAYS",
+    "Case",
+    "Codi",
+    "Outcome",
+    "Prompts",
+    "Way",
+    "by_edit",
+]
 
 HOOK, FOLDED = "hook", "hook, folded"
 SIZES = (16, 32, 64, 128, 256, 512, 1024)
@@ -30,7 +42,7 @@ class Outcome:
     """What all runs came to, edits before problems."""
 
     logits: Tensor
-    """(edits, problems, vocabulary); of a model that writes, NaN where it left the beaten track."""
+    """(edits, problems, vocabulary) of the answer's first token; NaN where it wrote no prefix."""
     answers: list[str] = field(default_factory=list)
 
 
@@ -99,7 +111,7 @@ def hooked(block: Any, delta: Tensor) -> Iterator[None]:
 
 
 def in_batches(case: Case, size: int, run: Callable[[Any, Tensor], Any]) -> Iterator[Any]:
-    """All pairs of a problem and an edit, problem by problem, so that a batch has little padding."""
+    """All pairs of a problem and an edit, problem by problem, so that there is little padding."""
     n = case.delta.shape[0]
     ids = [row for row in case.ids for _ in range(n)]
     delta = case.delta.transpose(0, 1).flatten(0, 1)
@@ -129,7 +141,7 @@ def kindest(case: Case, run: Callable[[int], object]) -> int:
 
 
 def hook(case: Prompts) -> Callable[[], Outcome]:
-    """One pass for each edit of all problems, with the scores of every token, as `model()` has it."""
+    """One pass for each edit of all problems, with every token's scores, as `model()` has it."""
     tokens, mask, places = padded(case.ids)
 
     @torch.inference_mode()
@@ -251,7 +263,7 @@ def some_tokenizer() -> Any:
     )
 
 
-rows: dict[str, Way] = {HOOK: hook, FOLDED: folded}
+PROMPT_WAYS: dict[str, Way] = {HOOK: hook, FOLDED: folded}
 PEERS: dict[str, tuple[str, Way]] = {
     "nnsight": ("nnsight", nnsight),
     "TransformerLens": ("transformer-lens", transformer_lens),
@@ -264,7 +276,7 @@ PEERS: dict[str, tuple[str, Way]] = {
 
 
 def codi_hook(case: Codi) -> Callable[[], Outcome]:
-    """One loop for each edit of all problems, with the scores of every token, as `model()` has it."""
+    """One loop for each edit of all problems, with every token's scores, as `model()` has it."""
 
     @torch.inference_mode()
     def run() -> Outcome:
@@ -364,4 +376,4 @@ def _until(row: list[int], end: int) -> list[int]:
     return row[: row.index(end)] if end in row else row
 
 
-loops: dict[str, Way] = {HOOK: codi_hook, FOLDED: codi_folded}
+CODI_WAYS: dict[str, Way] = {HOOK: codi_hook, FOLDED: codi_folded}

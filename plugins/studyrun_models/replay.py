@@ -318,4 +318,4 @@ class _Batch:
 
 
 def _rows(part: Tensor | None, rows: Tensor) -> Tensor | None:
-    return None if part is None else part[rows.to(part.device)]
+    return None if part is None else part.index_select(0, rows.to(part.device))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from studyrun.cli.terminal import near, paint, table
@@ -68,6 +69,8 @@ def component_json(registry: Registry, component: Component) -> dict[str, Any]:
             name: {"columns": dict(each.columns), "open": each.open}
             for name, each in tables(registry, component).items()
         },
+        "reads": list(component.reads),
+        "measures": [asdict(measure) for measure in component.measures],
         "example": example(registry, component),
     }
 
@@ -142,6 +145,9 @@ def _facts(component: Component) -> list[str]:
         f"takes {takes}" if takes else "",
         f"makes {component.makes}" if component.makes else "",
         f"promises the laws {laws}" if laws else "",
+        f"is given other feature activations: {component.reference}" if component.reference else "",
+        f"reads {', '.join(component.reads)} of every edited run" if component.reads else "",
+        *(f"measures {each.name}: {each.about}" for each in component.measures),
     ]
 
 

@@ -33,21 +33,28 @@ def components_markdown(registry: Registry, components: Iterable[Component]) -> 
 
 
 def _component(registry: Registry, component: Component) -> str:
-    facts = [f"Version {component.version}."]
-    if component.takes:
-        facts.append(f"Takes {_codes(component.takes)}.")
-    if component.makes:
-        facts.append(f"Makes `{component.makes}`.")
-    if component.laws:
-        facts.append(f"Promises the laws {_codes(law.name for law in component.laws)}.")
-    blocks = [f"### {component.name}", _sentence(component.summary), " ".join(facts)]
+    blocks = [f"### {component.name}", _sentence(component.summary), _facts(component)]
     if found := parameters(component.params):
         blocks.append(_table(found))
+    if component.measures:
+        blocks.append(_measures(component))
     if told := tables(registry, component):
         blocks.append(_tables(told))
     if shown := example(registry, component):
         blocks.append(f"```yaml\n{shown.rstrip()}\n```")
     return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _facts(component: Component) -> str:
+    """Its version, and what it says of itself."""
+    laws = _codes(law.name for law in component.laws)
+    said = (
+        f"Takes {_codes(component.takes)}." if component.takes else "",
+        f"Makes `{component.makes}`." if component.makes else "",
+        f"Reads {_codes(component.reads)} of every edited run." if component.reads else "",
+        f"Promises the laws {laws}." if laws else "",
+    )
+    return " ".join(filter(None, (f"Version {component.version}.", *said)))
 
 
 def _table(found: tuple[Parameter, ...]) -> str:
@@ -62,6 +69,14 @@ def _table(found: tuple[Parameter, ...]) -> str:
 def _tables(told: dict[str, Table]) -> str:
     listed = (f"- `{name}`: {column_list(each, '`{}`')}" for name, each in told.items())
     return "\n".join(["Its tables, as a hypothesis names them:", "", *listed])
+
+
+def _measures(component: Component) -> str:
+    rows = ["| measure | of | meaning |", "| --- | --- | --- |"]
+    for each in component.measures:
+        of = "every place" if each.by_place else "the run"
+        rows.append(f"| `{each.name}` | {of}; {each.of} | {_cell(each.about)} |")
+    return "\n".join(rows)
 
 
 def _cell(text: str) -> str:

@@ -119,7 +119,7 @@ def _runtime() -> Schema:
             "batch_size": {"description": "Rows at once; halved if memory runs out.", **count},
             "threads": {"description": "CPU threads.", **count},
             "cache_bytes": {
-                "description": "Keys, values and residuals kept for further edits; 2 GiB if not given.",
+                "description": "What is kept of passes for further edits; 2 GiB if not given.",
                 **count,
             },
         },

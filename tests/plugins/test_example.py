@@ -39,6 +39,7 @@ def test_its_components_stand_beside_the_built_in_ones(env, tmp_path):
             ("classifier", "lift-ranked"),
             ("intervention", "clamp"),
             ("step", "clamp"),
+            ("effect", "parity-of-answer"),
         ]
     }
 
@@ -71,3 +72,5 @@ def test_its_study_runs_from_yaml_alone(env, tmp_path):
     assert {"feature", "label", "kind", "lift"} <= set(labels.columns)
     clamped = pl.read_parquet(run / "tables" / "clamped.parquet")
     assert clamped.height == 5
+    assert {"parity_changed", "parity_changed_q", "parity_even_after"} <= set(clamped.columns)
+    assert clamped["n_run"].min() > 0

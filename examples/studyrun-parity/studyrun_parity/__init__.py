@@ -1,8 +1,8 @@
-"""A studyrun plugin with a concept, a classifier and an intervention."""
+"""A studyrun plugin with a concept, a classifier, an intervention and an effect."""
 
 from __future__ import annotations
 
-from studyrun import Component, Law, hookimpl
+from studyrun import Component, Law, Measure, NoParams, hookimpl
 from studyrun_parity.params import Clamp, LiftRanked, Parity
 
 __all__ = ["studyrun_components"]
@@ -10,7 +10,7 @@ __all__ = ["studyrun_components"]
 
 @hookimpl
 def studyrun_components() -> list[Component]:
-    """`parity`, `lift-ranked` and `clamp`."""
+    """`parity`, `lift-ranked`, `clamp` and `parity-of-answer`."""
     return [
         Component(
             kind="concept",
@@ -41,6 +41,19 @@ def studyrun_components() -> list[Component]:
                 Law("union"),
                 Law("featurewise"),
                 Law("equals", parameter="value", value=0.0, other="ablate"),
+            ),
+        ),
+        Component(
+            kind="effect",
+            name="parity-of-answer",
+            version="1",
+            params=NoParams,
+            target="studyrun_parity.effect:parity_of_answer",
+            summary="whether the likeliest answer turns odd or even",
+            reads=("logits",),
+            measures=(
+                Measure("parity_changed", "1 where the likeliest answer's parity changed, else 0"),
+                Measure("parity_even_after", "1 where it is even after the edit", of="fact"),
             ),
         ),
     ]

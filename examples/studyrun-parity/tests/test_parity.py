@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 import torch
 
-from studyrun import Concept, Evidence
-from studyrun.testing import check_law, laws_of, run_study, tiny_study
+from studyrun import Asked, Concept, Evidence, NoParams, Runs
+from studyrun.testing import check_law, check_tables, laws_of, run_study, tiny_study
 from studyrun_parity.classifier import lift_ranked
 from studyrun_parity.concept import parity
+from studyrun_parity.effect import parity_of_answer
 from studyrun_parity.intervention import clamp
 from studyrun_parity.params import Clamp, LiftRanked, Parity
 
@@ -30,6 +31,18 @@ def test_clamp_sets_the_features_and_nothing_else():
     z = torch.tensor([[0.0, 1.0, 2.0], [3.0, 0.0, 5.0]])
     clamped = clamp(z, torch.tensor([0, 2]), Clamp(value=7.0))
     assert clamped.tolist() == [[7.0, 1.0, 7.0], [7.0, 0.0, 7.0]]
+
+
+def test_parity_of_answer_by_hand():
+    """Even to odd, odd to odd, even to even, and a word that is no number before or after."""
+    before, after = ["4", "7", "10", "the", "4"], ["5", "9", "12", "8", "the"]
+    found = parity_of_answer(*_runs(before, after), NoParams())
+    nan = float("nan")
+    assert found.values["parity_changed"].tolist() == pytest.approx(
+        [1, 0, 0, nan, nan], nan_ok=True
+    )
+    expected = pytest.approx([0, 0, 1, 1, nan], nan_ok=True)
+    assert found.values["parity_even_after"].tolist() == expected
 
 
 ANSWERS = pl.DataFrame({"answer": [0.0, 3.0, -4.0, 2.5, -7.0, None]})
@@ -71,18 +84,46 @@ def test_lift_ranked_asks_for_lift():
 
 STEPS = """
 labels: {use: classify, with: {concepts: [parity], classifier: {use: lift-ranked, with: LIFT}}}
-clamped: {use: clamp, with: {value: 3.0, features: {top: 4}}}
+clamped: {use: clamp, with: {value: 3.0, features: {top: 4}, EFFECTS}}
 """
+EFFECTS = "effects: [reconstruction, parity-of-answer], problems: 12"
 
 
-def test_a_study_can_use_all_three(tmp_path):
-    steps = STEPS.replace("LIFT", "{min_support: 1, min_lift: 1.0}")
+def test_a_study_can_use_all_four(tmp_path):
+    steps = STEPS.replace("LIFT", "{min_support: 1, min_lift: 1.0}").replace("EFFECTS", EFFECTS)
     run = run_study(tiny_study(tmp_path, steps), tmp_path, modules=["studyrun_parity"])
     labels, clamped = run["labels"].table, run["clamped"].table
     assert set(labels["label"]) <= {"answer is even", "general", "insufficient"}
     assert "answer is even" in labels["label"]
     assert clamped.height == 4
     assert clamped["mean_abs_diff"].min() > 0
+    check_tables(run, modules=["studyrun_parity"])
+    runs = run["clamped"].read_table("effects").filter(quantity="parity_changed", arm="edit")
+    assert runs.height == clamped["n_run"].sum()
+    assert set(runs["value"]) <= {0, 1, None}
+    for row in clamped.with_row_index("edit").rows(named=True):
+        mean = runs.filter(pl.col("edit") == row["edit"])["value"].mean()
+        assert row["parity_changed"] == (mean if mean is None else pytest.approx(mean))
+    assert "parity_changed" in run["clamped"].read_table("noise")["quantity"]
+
+
+def _runs(before: list[str], after: list[str]) -> tuple[Runs, Asked]:
+    """Runs whose likeliest tokens are these words."""
+    words, n = sorted({*before, *after}), len(before)
+
+    def scores(texts: list[str]) -> torch.Tensor:
+        return torch.eye(len(words))[[words.index(text) for text in texts]]
+
+    runs = Runs(
+        index=torch.arange(n), questions=torch.arange(n), position=3, moved=torch.ones(n),
+        logits=scores(after), clean_logits=scores(before), answers=None, clean_answers=None,
+        places=(), states=None, clean_states=None,
+    )  # fmt: skip
+    asked = Asked(
+        answers=[None] * n, expected=[None] * n, targets=torch.full((n,), -1),
+        answer_rule="last-number", scores=lambda states: states, token=words.__getitem__,
+    )  # fmt: skip
+    return runs, asked
 
 
 def _holds(concept: Concept) -> list[bool]:
