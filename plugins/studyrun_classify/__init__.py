@@ -32,7 +32,13 @@ if TYPE_CHECKING:
 
 @hookimpl
 def studyrun_components() -> Iterable[Component]:
-    """The step and its classifiers."""
+    """The steps and the classifiers."""
+    yield from _steps()
+    yield from _classifiers()
+
+
+def _steps() -> Iterable[Component]:
+    """What a study does with features and residuals."""
     yield Component(
         kind="step",
         name="classify",
@@ -57,6 +63,10 @@ def studyrun_components() -> Iterable[Component]:
         tables="studyrun_classify.columns:probe_tables",
         summary="which numbers of a problem a ridge regression reads off its residuals",
     )
+
+
+def _classifiers() -> Iterable[Component]:
+    """Ways to label features."""
     yield Component(
         kind="classifier",
         name="enrichment",

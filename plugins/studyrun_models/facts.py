@@ -102,10 +102,10 @@ def _block_parameters(checkpoint: Checkpoint, d_model: int) -> int | None:
     inner = next((config[name] for name in INNER if isinstance(config.get(name), int)), None)
     if inner is None:
         return None
-    heads = config.get("num_attention_heads") or config.get("n_head") or 1
-    kv = config.get("num_key_value_heads") or heads
+    heads = int(config.get("num_attention_heads") or config.get("n_head") or 1)
+    kv = int(config.get("num_key_value_heads") or heads)
     gated = config.get("hidden_act") in ("silu", "gelu_pytorch_tanh", "swiglu")
-    return int(2 * d_model**2 * (1 + kv / heads)) + (3 if gated else 2) * d_model * inner
+    return 2 * d_model**2 * (heads + kv) // heads + (3 if gated else 2) * d_model * int(inner)
 
 
 def _sizes(checkpoint: Checkpoint) -> tuple[int, int]:

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from conditions import answers_of, linear_r2
 
 from studyrun_data.generator import generate
 from studyrun_models import CodiParams
 from studyrun_models.codi import load
-from conditions import answers_of, linear_r2
 from tiny_models import PlainContext
 
 N = 200

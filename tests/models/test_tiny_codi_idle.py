@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from conditions import answers_of, linear_r2
+
 from studyrun_data.generator import generate
 from studyrun_models import CodiParams
 from studyrun_models.codi import load
@@ -46,6 +46,9 @@ def test_the_same_probe_reads_the_second_result_off_both_models(model):
 
 def test_both_have_the_same_shape(model):
     other = load(CodiParams(), PlainContext())
-    assert (model.facts.n_layers, model.facts.d_model) == (other.facts.n_layers, other.facts.d_model)
+    assert (model.facts.n_layers, model.facts.d_model) == (
+        other.facts.n_layers,
+        other.facts.d_model,
+    )
     assert model.facts.digest != other.facts.digest
     assert not torch.equal(*(m.stack.model.lm_head.weight for m in (model, other)))
