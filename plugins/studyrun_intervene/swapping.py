@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import polars as pl
 import torch
 from torch import Tensor
 
-from studyrun import Bound, Context, Position
+from studyrun import Bound, Context, Position, StudyError
 from studyrun_classify.kinds import is_labelled
 from studyrun_classify.params import SwapTest
 from studyrun_data.change import Change, change_between
@@ -27,8 +28,10 @@ from studyrun_intervene.surroundings import Surroundings
 
 __all__ = ["Pair", "Swapping", "protocol"]
 
-SPARE = 4
-"""So many times the problems that are needed are made, since features are not active on all."""
+SPARE, SURPLUS = 4, 1.2
+"""So many times the problems that are needed are made at first, and later by what is known then."""
+MADE = 8_000
+"""Problems that are made for a pair at most."""
 MOST = 1_000
 """Problems that a pair is tested on, at most."""
 OTHER_SEED = 1_000_003
@@ -100,15 +103,32 @@ class Swapping:
         return _carriers(table, one, z, pair, "study")
 
     def _made(self, pair: Pair, change: Change, needed: int) -> Carriers | None:
-        """New ones, made in pairs that differ in nothing else; None where they cannot be made."""
+        """New ones, made in pairs that differ in nothing else; None where they cannot be made.
+
+        Features are not active on all of them, so more are made until they are enough.
+        """
         assert self.generate is not None
         params: Any = self.generate.params
         seed = self.context.seed if params.seed is None else params.seed
         made = contrast_of(change, params)
         if made is None:
             return None
-        made = replace(made, problems=SPARE * needed, seed=seed + OTHER_SEED)
-        table = self.generate.load()(made, self.context).tables["table"]
+        made = replace(made, seed=seed + OTHER_SEED)
+        found, size = None, SPARE * needed
+        while found is None or (len(found.expected) < needed and size <= MADE):
+            try:
+                table = self.generate.load()(replace(made, problems=size), self.context)
+            except StudyError as error:
+                self.context.note(f"{pair.concepts}: no more problems can be made: {error}")
+                return found
+            found = self._carrying(table.tables["table"], pair, change)
+            share = max(len(found.expected), 1) / size
+            size = max(2 * size, 2 * ceil(SURPLUS * needed / share / 2))
+        return found
+
+    def _carrying(self, table: pl.DataFrame, pair: Pair, change: Change) -> Carriers:
+        """Those of the problems made for a pair that carry its test."""
+        assert self.generate is not None
         whole = exchanges(table, change)
         table = with_counterfactuals(table).with_row_index("problem").filter(whole)
         table = table.with_columns(expected="counterfactual_answer").cast({"problem": pl.UInt32})

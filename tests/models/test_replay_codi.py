@@ -4,6 +4,9 @@ What holds to the bit holds on CPU; elsewhere, and where batches differ, results
 `FLOOR` (measured on CPU: 3e-7).
 """
 
+import json
+import shutil
+
 import oracle
 import pytest
 import torch
@@ -220,6 +223,22 @@ def test_official_padding_is_run_in_full_and_says_so(codi, codi_folder, device):
     alone = replayed(codi, 1, nudges, questions=QUESTIONS[1:2])  # without padding it is the same
     assert all(apart(*pair) < FLOOR for pair in zip(runs, alone, strict=True))
     assert unmoved(runs[1], device)
+
+
+def test_windows_reach_back_over_thoughts(codi_folder, device, tmp_path):
+    """Law: run equals re-run where a block sees so many tokens back, thoughts and answers too."""
+    folder = shutil.copytree(codi_folder, tmp_path / "windows")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "mistral", "sliding_window": 5}
+    (folder / "config.json").write_text(json.dumps(config))
+    model, nudges = loaded(folder, device), [Nudge(n % 6, n % 7, 10.0, n) for n in range(20)]
+    assert model.full_because == ""
+    found = model.replay(QUESTIONS, 1, PlainContext(device=device))
+    edits = edits_of(nudges, POSITIONS, D_MODEL, device)
+    both = zip(gathered(found.run, edits), gathered(found.rerun, edits), strict=True)
+    for one, other in both:
+        assert apart(one, other) < FLOOR
+        assert one.answer == other.answer
 
 
 def test_targets_are_the_first_tokens_of_right_answers(codi, device):

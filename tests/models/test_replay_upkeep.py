@@ -108,6 +108,7 @@ def test_the_model_is_left_as_it_was(codi, device, threads, failing):
     delta = stop if failing == "delta" else edits.delta
     edits = SiteEdits(edits.questions, edits.positions, edits.at, delta)
     left = standing(codi)
+    assert left[:2] == ("sdpa", [None] * LAYERS)
     for way in (found.run, found.rerun):
         seen.clear()
         if failing:
@@ -120,6 +121,15 @@ def test_the_model_is_left_as_it_was(codi, device, threads, failing):
     for handle in handles:
         handle.remove()
     assert codi.answers(QUESTIONS, context) == before
+
+
+def test_a_pass_of_ones_own_while_runs_are_replayed_is_refused(codi, device):
+    """Law: it would attend to what is shared; so it is an error, and not a wrong result."""
+    ids = codi.encode(QUESTIONS[:1])
+    edits = edits_of([Nudge(0, 3, 1.0, 0)], POSITIONS, D_MODEL, device)
+    found = codi.replay(QUESTIONS, 2, PlainContext(device=device))
+    with pytest.raises(StudyError, match="a pass without a memory while runs are replayed"):
+        found.run(edits, ("logits",), lambda _runs: codi.read(ids))
 
 
 def test_a_second_replay_has_the_bits_of_the_first(codi, device):
