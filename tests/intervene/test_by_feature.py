@@ -187,12 +187,14 @@ def test_an_outcome_is_compared_and_has_no_floor():
 
 
 def test_the_interval_covers_the_mean_of_what_was_seen():
-    """Wilson's for 0 and 1, the bootstrap's otherwise; both around the mean."""
+    """Wilson's for 0 and 1, undefined ones left out, the bootstrap's otherwise; around the mean."""
     for own in (drawn(4, 30, mean=2), (drawn(4, 30) > 0).double()):
         found = summary_of(own)
         assert (found["ci_low"] <= found["value"]).all()
         assert (found["value"] <= found["ci_high"]).all()
         assert (found["ci_low"] < found["ci_high"]).all()
+    some = torch.tensor([[1.0, 0, 1, 1, float("nan")]])
+    assert summary_of(some).select("ci_low", "ci_high").row(0) == wilson(3, 4, 0.95)
 
 
 # Every mean, computed again

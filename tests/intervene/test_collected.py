@@ -10,6 +10,7 @@ from edit_cases import CaseContext
 from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import bound_effect, built_in  # found through the line above
+from scipy.stats import entropy
 
 from studyrun import Measure, Reading, Runs, SiteEdits, StudyError
 from studyrun_intervene.collected import Questions, collect, noise, reads_of
@@ -58,7 +59,7 @@ class Stub:
     def runs(self, edits, index, position, reads, off):
         questions = edits.questions[index]
         moved = edits.delta(index).sum(1, keepdim=True)
-        clean = self.clean[questions] + off
+        clean = self.clean[questions] * (1 + off)
         logits = clean * (1 + moved)
         places = tuple(range(position, THOUGHTS + 1))
         states = logits[:, None, :D_MODEL].repeat(1, len(places), 1)
@@ -256,13 +257,15 @@ def test_the_floor_is_0_where_a_replay_has_the_bits_of_a_re_run():
 
 def test_the_floor_is_what_a_re_run_is_off_by():
     found = floors(Stub(5, rounding=1e-3))
-    assert found["thought_shift", "1"][1] > 0
+    assert found["thought_shift", "1"] == [5, *[pytest.approx(1e-3, rel=0.01)] * 2]
     stub = Stub(5)
-    clean = stub.clean[:, :D_MODEL].double()
-    shifts = 1e-3 * D_MODEL**0.5 / torch.linalg.vector_norm(clean, dim=1)
-    n, largest, mean = found["thoughts_shift", ""]
-    assert (n, largest) == (5, pytest.approx(shifts.max().item(), rel=1e-3))
-    assert mean == pytest.approx(shifts.mean().item(), rel=1e-3)
+    again, clean = stub.clean.double() * 1.001, stub.clean.double()
+    kl = entropy(clean.softmax(1), again.softmax(1), axis=1)
+    n, largest, mean = found["kl", ""]
+    assert n == 5
+    assert largest > 0
+    assert largest == pytest.approx(kl.max(), rel=0.02)
+    assert mean == pytest.approx(kl.mean(), rel=0.02)
     assert found["answer_changed", ""] == [5, 0, 0]  # the best token is the same one
 
 

@@ -16,6 +16,7 @@ together: {{use: ablate, with: {{features: {{top: 3, together: true}}, {FEW}}}}}
 unmade: {{use: ablate, with: {{features: {{ids: [11]}}, scales: [0], {FEW}}}}}
 mean: {{use: mean-ablate, with: {{features: {{ids: [11, 20]}}, {FEW}}}}}
 other: {{use: resample-ablate, with: {{features: {{ids: [11, 20, 5, 1]}}, {ALL}}}}}
+fewer: {{use: resample-ablate, with: {{features: {{ids: [11, 20, 5, 1]}}, {FEW}}}}}
 swaps: {{use: swap, with: {{pairs: [[11, 20]], scales: [0.5, 1], {FEW}}}}}
 """
 
@@ -196,3 +197,10 @@ def test_resampling_is_the_same_for_the_reconstruction_and_for_runs(run, again):
         change = far.sum() / norm(W_dec[None]).item() / 48  # the mean of |z' - z|
         assert row["n_run"] == len(problems)
         assert row["mean_abs_diff"] == pytest.approx(float(change * W_dec.abs().mean()), rel=1e-4)
+
+
+def test_the_other_problem_is_the_same_however_many_are_run(run):
+    """Law: a run on 10 of the problems is the run on all of them."""
+    every, some = values_of(run["other"], "moved"), values_of(run["fewer"], "moved")
+    assert len({problem for _, problem in some}) == 10
+    assert some == pytest.approx({key: every[key] for key in some}, rel=1e-5)

@@ -33,13 +33,13 @@ def labels(concepts):
     )
 
 
-NAMED = "[11, 20], [uses +, 'uses *'], [11, 3], [11, 5], [uses +, uses /]"
+NAMED = "[1, 9], [uses +, 'uses *'], [1, 3], [1, 5], [uses +, uses /]"
 STEPS = f"""
-{labels("'uses +': 11, 'uses *': 20, '* then +': 5")}
+{labels("'uses +': 1, 'uses *': 9, '* then +': 5")}
 named: {{use: swap, with: {{pairs: [{NAMED}], {EASY}, {FEW}}}}}
 auto: {{use: swap, with: {{{EASY}, {FEW}}}}}
-few: {{use: swap, with: {{pairs: [[11, 20]], {FEW}}}}}
-unread: {{use: swap, with: {{pairs: [[11, 20]]}}}}
+few: {{use: swap, with: {{pairs: [[1, 9]], {FEW}}}}}
+unread: {{use: swap, with: {{pairs: [[1, 9]]}}}}
 missing: {{use: swap, with: {{pairs: [[uses /, uses -]], {FEW}}}}}
 """
 
@@ -125,10 +125,10 @@ def test_power_and_need_are_those_of_the_labels_pairs():
 def test_a_pair_by_number_and_by_its_concepts_is_the_same(run):
     by_number, by_concept, *_ = rows_of(run, "named")
     assert by_number == by_concept
-    assert (by_number["feature"], by_number["feature_b"]) == (11, 20)
+    assert (by_number["feature"], by_number["feature_b"]) == (1, 9)
     assert (by_number["concept"], by_number["concept_b"]) == ("uses +", "uses *")
     assert rows_of(run, "auto")[0] == by_number
-    assert run["auto"].table.select("feature", "feature_b").rows() == [(11, 20)]
+    assert run["auto"].table.select("feature", "feature_b").rows() == [(1, 9)]
 
 
 def carriers(again, pair):
@@ -167,14 +167,15 @@ def shares(again, features, carriers):
 def test_the_counts_are_those_of_full_runs(run):
     """Law: on every carrier, swap and null swap, the model run in full."""
     again, row = Again(run), rows_of(run, "named")[0]
-    found = carriers(again, (11, 20))
+    found = carriers(again, (1, 9))
     assert (row["problems"], row["n"]) == ("study", len(found))
     assert len(found) > 10
-    own = shares(again, (11, 20), found)
+    own = shares(again, (1, 9), found)
     assert (row["exact"], row["towards"], row["unchanged"]) == pytest.approx(own)
     null = (row["null_feature"], row["null_feature_b"])
-    assert not {*null} & {11, 20}
+    assert not {*null} & {1, 9}
     of_null = shares(again, null, found)
+    assert own != pytest.approx(of_null)  # so that they cannot be mixed up
     named = ("null_exact", "null_towards", "null_unchanged")
     assert tuple(row[name] for name in named) == pytest.approx(of_null)
     assert row["verdict"] in ("supported", "refuted")
@@ -217,7 +218,7 @@ def test_where_no_answers_are_read_there_is_no_protocol(run):
     check_tables(run, modules=[THIRD_PARTY])
 
 
-# On problems that are made
+# On problems that are made; most features are active on most of them
 
 LABELS = labels(
     "'uses +': 11, 'uses *': 20, 'contains 12': 10, 'contains 50': 2, 'first is +': 3, "
@@ -226,10 +227,10 @@ LABELS = labels(
 MADE = f"""\
 study: made
 model: {{use: codi, with: {{checkpoint: model}}}}
-data: {{use: word-problems, with: {{problems: 40, validation: 0.5, steps: [1, 2]}}}}
+data: {{use: word-problems, with: {{problems: 20, validation: 0.5, steps: [1, 2]}}}}
 steps:
   activations: {{use: extract, with: {{layers: [1], positions: [2]}}}}
-  sae: {{use: sae-train, with: {{d_sae: 24, k: 4, epochs: 2}}}}
+  sae: {{use: sae-train, with: {{d_sae: 24, k: 20, epochs: 2}}}}
   features: {{use: sae-encode}}
   {LABELS}
 """

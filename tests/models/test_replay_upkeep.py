@@ -68,6 +68,22 @@ def test_many_runs_of_one_question_are_each_handed_over_once(codi, threads):
     assert len({run.moved for run in runs}) == len(nudges)
 
 
+@pytest.mark.parametrize(("budget", "again"), [(0, 6), (replay.BUDGET, 0)])
+def test_clean_passes_are_kept_as_the_budget_allows(codi, device, monkeypatch, budget, again):
+    """Law: with room enough each group is read once, without any every time it is met."""
+    read, clean = [], CodiPasses.clean
+    monkeypatch.setattr(replay, "GROUP", 1)
+    monkeypatch.setattr(CodiPasses, "clean", lambda *args: read.append(args[1]) or clean(*args))
+    passes = CodiPasses(codi, codi.encode(QUESTIONS))
+    found = replay.Replaying(passes, 1, PlainContext(device=device), budget)
+    edits = edits_of([Nudge(q, 3, 1.0, q) for q in range(6)], POSITIONS, D_MODEL, device)
+    first = gathered(found.run, edits)
+    assert sorted(read) == [[q] for q in range(6)]
+    second = gathered(found.run, edits)
+    assert len(read) == 6 + again
+    assert all(alike(*pair, device) for pair in zip(first, second, strict=True))
+
+
 def test_no_edits_hand_over_nothing(codi, device):
     nothing = torch.zeros(0, dtype=torch.int64)
     found = codi.replay(QUESTIONS, 1, PlainContext(device=device))
