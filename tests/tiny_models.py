@@ -54,7 +54,7 @@ def questions(n, seed=0, **options):
 
 def word_tokenizer():
     """A word-level tokenizer that knows the generator's words and the numbers 0..100."""
-    text = re.sub(r"\{\w+\}", " ", repr((vars(templates), PREFIX))).lower()
+    text = re.sub(r"\{\w+\}|0x\w+", " ", repr((vars(templates), PREFIX))).lower()
     words = sorted(set(re.findall(r"[a-z]+", text)))
     every = [*SPECIALS, *map(str, range(101)), *"+-*/=|.,?:", *words]
     tokenizer = Tokenizer(WordLevel({w: i for i, w in enumerate(every)}, unk_token="<unk>"))

@@ -19,6 +19,7 @@ __all__ = [
     "OUTCOMES",
     "PATCHES",
     "PROTOCOL",
+    "PROTOCOL_OUTCOMES",
     "RECONSTRUCTION",
     "STEERINGS",
     "SUMMARY",
@@ -146,6 +147,7 @@ PROTOCOL = Table({
     "towards_ci_low": "Float64",
     "towards_ci_high": "Float64",
     "unchanged": "Float64",
+    "outcomes": "UInt32",
     "null_feature": "UInt32",
     "null_feature_b": "UInt32",
     "null_exact": "Float64",
@@ -155,7 +157,17 @@ PROTOCOL = Table({
     "verdict": "String",
     "reason": "String",
 })  # fmt: skip
-"""The swap protocol: one row per pair."""
+"""The swap protocol: one row per pair; `outcomes` is its number in the table of outcomes."""
+PROTOCOL_OUTCOMES = Table({
+    "outcomes": "UInt32",
+    "question": "String",
+    "answer": "Float64",
+    "expected": "Float64",
+    "before": "String",
+    "after": "String",
+    "null_after": "String",
+})  # fmt: skip
+"""What the swap protocol rests on: a row per pair that was run and problem."""
 OF_RECONSTRUCTION = {
     "mean_abs_diff": "mean |x_hat' - x_hat| over all n rows and all dimensions",
     "ci_low": "lower end of its bootstrap interval over problems",
@@ -209,7 +221,8 @@ def pair_tables(params: EditPairs) -> Mapping[str, Table]:
     other = {f"{name}_b": dtype for name, dtype in NAMED.items()}
     told = _tables({**NAMED, **other, **FACTS.columns}, params.effects)
     answers = "answer" in map(effect_name, params.effects)
-    return {**told, "protocol": PROTOCOL} if answers else told
+    of_swaps = {"protocol": PROTOCOL, "protocol_outcomes": PROTOCOL_OUTCOMES}
+    return {**told, **of_swaps} if answers else told
 
 
 def patch_tables(params: Patch) -> Mapping[str, Table]:

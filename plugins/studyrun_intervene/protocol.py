@@ -12,7 +12,7 @@ How many problems can carry the test comes first: below the power that is asked 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -50,6 +50,9 @@ class Outcome:
     exact: Tensor
     towards: Tensor
     changed: Tensor
+    before: list[str | None] = field(default_factory=list)
+    """The model's texts, None where the swap moves nothing."""
+    after: list[str | None] = field(default_factory=list)
 
 
 def too_few(n: int, test: SwapTest) -> tuple[float, int | None]:

@@ -47,7 +47,7 @@ def run_model(request: Request, context: Context) -> Mapping[str, pl.DataFrame]:
         context.note(f"edits are {replay.note}")
     plan = planned(request, context)
     collected = collect(plan.site_edits(), replay, questions, effects)
-    floors = noise(replay, questions, effects, request.positions[0], context)
+    floors = noise(replay, questions, effects, _earliest(request.positions), context)
     generator = context.generator("chances of effects")
     chances = Chances.drawn(edited.problems, request.controls, generator)
     measures = [measure for each in effects for measure in each.component.measures]
@@ -79,6 +79,12 @@ def planned(request: Request, context: Context) -> Plan:
         there = moved[own.edit].nonzero()[:, 0]
         arms.append(Arm(ELSEWHERE, Chosen(own, there), others))
     return Plan(tuple(arms))
+
+
+def _earliest(positions: Sequence[Position]) -> Position:
+    """The position that most places come after."""
+    thoughts = [position for position in positions if isinstance(position, int)]
+    return min(thoughts) if len(thoughts) == len(positions) else positions[0]
 
 
 def _elsewhere(

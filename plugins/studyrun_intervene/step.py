@@ -220,8 +220,8 @@ class _Editing:
         assert isinstance(params, EditPairs)
         effects = [self.context.bind("effect", ref) for ref in params.effects]
         answers = [each for each in effects if each.component.name == "answer"]
-        if not answers:
-            return {}
+        if not answers or self._bound().component.reference == "other":
+            return {}  # the activations of other problems are of the study's own rows
         swapping = Swapping(
             shared=self.shared,
             intervene=self._map(None, 1.0),
@@ -232,7 +232,7 @@ class _Editing:
             context=self.context,
         )
         pairs = zip(chosen.edits, chosen.concepts, strict=True)
-        return {"protocol": protocol(swapping, [Pair(*each) for each in pairs], chosen.missing)}
+        return protocol(swapping, [Pair(*each) for each in pairs], chosen.missing)
 
     # The edits
 

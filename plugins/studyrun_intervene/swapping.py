@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
@@ -19,9 +19,10 @@ from studyrun_data.counterfactual import counterfactual_answers
 from studyrun_data.table import PROBLEMS
 from studyrun_data.targeted import contrast_of, exchanges, with_counterfactuals
 from studyrun_intervene.arms import EDIT, Arm, Plan
-from studyrun_intervene.collected import Questions, collect
-from studyrun_intervene.columns import PROTOCOL
+from studyrun_intervene.collected import Collected, Questions, collect
+from studyrun_intervene.columns import PROTOCOL, PROTOCOL_OUTCOMES
 from studyrun_intervene.differences import Intervene, moved_by_edits
+from studyrun_intervene.features import feature_table
 from studyrun_intervene.matching import matched_edits
 from studyrun_intervene.protocol import Carriers, Outcome, judged, too_few
 from studyrun_intervene.surroundings import Surroundings
@@ -64,6 +65,8 @@ class Swapping:
     test: SwapTest
     confidence: float
     context: Context
+    evidence: list[pl.DataFrame] = field(default_factory=list)
+    """Of every pair that was run, what its shares rest on."""
 
     def row(self, pair: Pair) -> dict[str, object]:
         """The pair's row of `PROTOCOL`."""
@@ -118,10 +121,10 @@ class Swapping:
         while found is None or (len(found.expected) < needed and size <= MADE):
             try:
                 table = self.generate.load()(replace(made, problems=size), self.context)
-            except StudyError as error:
+                found = self._carrying(table.tables["table"], pair, change)
+            except StudyError as error:  # no more such pairs, or words that the model does not know
                 self.context.note(f"{pair.concepts}: no more problems can be made: {error}")
                 return found
-            found = self._carrying(table.tables["table"], pair, change)
             share = max(len(found.expected), 1) / size
             size = max(2 * size, 2 * ceil(SURPLUS * needed / share / 2))
         return found
@@ -143,13 +146,20 @@ class Swapping:
     # The runs
 
     def _tested(self, pair: Pair, carriers: Carriers) -> dict[str, object]:
-        null = next(iter(matched_edits(self.shared.features, [pair.features], 1)[0]), None)
+        alike = matched_edits(_on_carriers(carriers, self.shared.sae.d_sae), [pair.features], 1)
+        null = next(iter(alike[0]), None)
         outcomes = self._run([pair.features, *([null] if null else [])], carriers)
+        self.evidence.append(_evidence(len(self.evidence), carriers, outcomes))
         generator = self.context.generator(f"swap protocol of {pair.features}")
         row = judged(
             outcomes[0], outcomes[1] if null else None, self.test, self.confidence, generator
         )
-        return {**row, "null_feature": null and null[0], "null_feature_b": null and null[1]}
+        return {
+            **row,
+            "outcomes": len(self.evidence) - 1,
+            "null_feature": null and null[0],
+            "null_feature_b": null and null[1],
+        }
 
     def _run(self, edits: Sequence[tuple[int, ...]], carriers: Carriers) -> list[Outcome]:
         """What each swap did; nothing where it moves nothing."""
@@ -162,17 +172,59 @@ class Swapping:
         asked = carriers.table["question"].to_list()
         replay = self.context.model().replay(asked, self.shared.layer, self.context)
         found = collect(plan.site_edits(), replay, questions, [self.answer])
-        rows = len(carriers.expected)
+        return [_outcome(plan, found, edit, len(asked)) for edit in range(len(edits))]
 
-        def column(edit: int, name: str) -> Tensor:
-            values = torch.zeros(rows, dtype=torch.float64)
-            mine = plan.edit == edit
-            if mine.any():
-                values[plan.row[mine]] = found.values[name, ""][mine].nan_to_num(0.0)
-            return values
 
-        names = ("answer_matched", "answer_towards", "answer_changed")
-        return [Outcome(*(column(edit, name) for name in names)) for edit in range(len(edits))]
+def _outcome(plan: Plan, found: Collected, edit: int, rows: int) -> Outcome:
+    """What one swap did on every carrier."""
+    mine = (plan.edit == edit).nonzero()[:, 0]
+    at = plan.row[mine]
+
+    def column(name: str) -> Tensor:
+        values = torch.zeros(rows, dtype=torch.float64)
+        if len(mine):
+            values[at] = found.values[name, ""][mine].nan_to_num(0.0)
+        return values
+
+    def texts(name: str) -> list[str | None]:
+        said = found.texts.get("answer", {}).get(name, [])
+        by_row = {row: said[run] for row, run in zip(at.tolist(), mine.tolist(), strict=True)}
+        return [by_row.get(row) for row in range(rows)]
+
+    return Outcome(
+        exact=column("answer_matched"),
+        towards=column("answer_towards"),
+        changed=column("answer_changed"),
+        before=texts("before"),
+        after=texts("after"),
+    )
+
+
+def _evidence(number: int, carriers: Carriers, outcomes: Sequence[Outcome]) -> pl.DataFrame:
+    """The answers on every carrier, by the swap and by its null swap."""
+    nothing: list[str | None] = [None] * len(carriers.expected)
+    swap, *null = outcomes
+    columns = {
+        "outcomes": [number] * len(carriers.expected),
+        "question": carriers.table["question"].to_list(),
+        "answer": carriers.table["answer"].to_list(),
+        "expected": carriers.expected,
+        "before": swap.before,
+        "after": swap.after,
+        "null_after": null[0].after if null else nothing,
+    }
+    return pl.DataFrame(columns, PROTOCOL_OUTCOMES.schema())
+
+
+def _on_carriers(carriers: Carriers, d_sae: int) -> pl.DataFrame:
+    """How active every feature is on the carriers, so that the null swap acts there as often."""
+    row, feature = carriers.z.nonzero(as_tuple=True)
+    values = carriers.z[row, feature].cpu().tolist()
+    active = pl.DataFrame(
+        {"problem": row.tolist(), "feature": feature.tolist(), "activation": values},
+        {"problem": pl.UInt32, "feature": pl.UInt32, "activation": pl.Float32},
+    )
+    return feature_table(active, d_sae, len(carriers.z), None)
 
 
 def _carriers(table: pl.DataFrame, one: pl.Series, z: Tensor, pair: Pair, source: str) -> Carriers:
@@ -192,12 +244,17 @@ def _carriers(table: pl.DataFrame, one: pl.Series, z: Tensor, pair: Pair, source
 
 def protocol(
     swapping: Swapping, pairs: Sequence[Pair], missing: Sequence[tuple[str, str]]
-) -> pl.DataFrame:
-    """A row of `PROTOCOL` for every pair, and for the pairs of concepts without features."""
+) -> dict[str, pl.DataFrame]:
+    """A row of `PROTOCOL` for every pair, and for the pairs of concepts without features.
+
+    Beside it the answers that these rest on.
+    """
     tracked = swapping.context.track(pairs, total=len(pairs), label="swapping", unit="pairs")
     rows = [swapping.row(pair) for pair in tracked]
     rows += [_without_features(each, swapping.shared.features) for each in missing]
-    return pl.DataFrame(rows, PROTOCOL.schema())
+    outcomes = pl.concat([PROTOCOL_OUTCOMES.schema().to_frame(), *swapping.evidence])
+    table = pl.DataFrame(rows, PROTOCOL.schema())
+    return {"protocol": table, "protocol_outcomes": outcomes}
 
 
 def _without_features(concepts: tuple[str, str], features: pl.DataFrame) -> dict[str, object]:

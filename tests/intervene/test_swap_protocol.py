@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from hypothesis import given
@@ -11,9 +12,9 @@ from reruns import CHEAP, Again  # found through the line above
 
 import tiny_models
 from studyrun import NoParams
-from studyrun.errors import StepFailed
 from studyrun.testing import check_tables, run_study, tiny_study
 from studyrun_classify.params import SwapTest
+from studyrun_data.answer import read_answer
 from studyrun_intervene.effects import answer
 from studyrun_intervene.intervals import wilson
 from studyrun_intervene.protocol import Outcome, judged, too_few
@@ -123,7 +124,7 @@ def test_power_and_need_are_those_of_the_labels_pairs():
 
 
 def test_a_pair_by_number_and_by_its_concepts_is_the_same(run):
-    by_number, by_concept, *_ = rows_of(run, "named")
+    by_number, by_concept, *_ = (row | {"outcomes": 0} for row in rows_of(run, "named"))
     assert by_number == by_concept
     assert (by_number["feature"], by_number["feature_b"]) == (1, 9)
     assert (by_number["concept"], by_number["concept_b"]) == ("uses +", "uses *")
@@ -299,7 +300,26 @@ def test_a_data_set_that_makes_no_pairs_makes_no_problems(tmp_path):
     assert (row["problems"], row["verdict"]) == ("study", "inconclusive")
 
 
-def test_a_model_that_does_not_know_the_words_stops_the_step(tmp_path):
+def test_problems_that_the_model_cannot_read_are_not_made_and_the_run_says_why(tmp_path):
     text = one_pair(tmp_path, "word-problems")
-    with pytest.raises(StepFailed, match="vocabulary"):
-        run_study(text, tmp_path, modules=[THIRD_PARTY])
+    run = run_study(text, tmp_path, modules=[THIRD_PARTY])
+    (row,) = rows_of(run, "a")
+    assert (row["problems"], row["verdict"]) == ("study", "inconclusive")
+    assert "not in the model's vocabulary" in (run.folder / "events.jsonl").read_text()
+
+
+def test_the_shares_are_those_of_the_stored_outcomes(run):
+    """Law: n and `exact` can be counted again from the answers that are stored."""
+    stored = run["named"].read_table("protocol_outcomes")
+    counted = 0
+    for row in rows_of(run, "named"):
+        if row["outcomes"] is None:
+            continue
+        own = stored.filter(pl.col("outcomes") == row["outcomes"])
+        said = [None if text is None else read_answer(text, "last-number") for text in own["after"]]
+        assert own.height == row["n"]
+        assert sum(a == b for a, b in zip(said, own["expected"], strict=True)) / own.height == (
+            pytest.approx(row["exact"])
+        )
+        counted += 1
+    assert counted

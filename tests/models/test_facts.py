@@ -89,9 +89,8 @@ def test_a_missing_folder_is_a_fault_with_a_way_out(tmp_path):
 
 def test_an_unknown_builtin_lists_those_that_exist():
     (fault,) = codi_check(CodiParams("builtin:tiny-cody"), CheckScope())
-    assert fault == Fault(
-        ("checkpoint",), "there is no 'builtin:tiny-cody'", ("builtin:tiny-codi",)
-    )
+    known = ("builtin:tiny-codi", "builtin:tiny-codi-idle")
+    assert fault == Fault(("checkpoint",), "there is no 'builtin:tiny-cody'", known)
 
 
 def test_a_folder_without_weights_is_a_fault(folder):

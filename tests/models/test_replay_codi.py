@@ -1,7 +1,7 @@
 """Edited runs of a CODI model, replayed from their site, against everything computed anew.
 
 What holds to the bit holds on CPU; elsewhere, and where batches differ, results are equal to
-`FLOOR` (measured on CPU: 3e-7).
+`FLOOR` (measured on CPU: 1e-6).
 """
 
 import json
