@@ -45,6 +45,10 @@ class CodiPasses:
         """The edited thought and all later ones."""
         return tuple(range(self.codi.pass_of(position), self.codi.thoughts + 1))
 
+    def reach(self, wanted: int) -> int:  # noqa: ARG002
+        """All thoughts, which are few, so that one clean pass serves every position."""
+        return self.codi.thoughts + 1
+
     def clean(self, questions: Sequence[int], hooks: Hooks, reach: int, layer: int) -> Clean:  # noqa: ARG002
         """Question and thoughts without an edit."""
         ids = [self.ids[question] for question in questions]

@@ -61,6 +61,10 @@ class PromptPasses:
         """The edited token, and the last one if that is another."""
         return (position,) if spot.tokens == 1 else (position, LAST)
 
+    def reach(self, wanted: int) -> int:
+        """No more than is needed: a prompt's streams may be many."""
+        return wanted
+
     def clean(self, questions: Sequence[int], hooks: Hooks, reach: int, layer: int) -> Clean:
         """The prompts without an edit."""
         ids = [self.ids[question] for question in questions]

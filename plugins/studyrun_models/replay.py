@@ -71,6 +71,9 @@ class Passes(Protocol):
     def spot(self, position: Position, question: int) -> Spot:
         """Where the position is in the columns of that question."""
 
+    def reach(self, wanted: int) -> int:
+        """For how many of the last columns streams are kept where `wanted` are needed."""
+
     def clean(self, questions: Sequence[int], hooks: Hooks, reach: int, layer: int) -> Clean:
         """The columns of these questions, with streams for the last `reach` of them."""
 
@@ -169,7 +172,8 @@ class Replaying:
         if not len(edits):
             return
         pieces = sorted(self._pieces(edits), key=lambda piece: (piece.alike, piece.row))
-        stack, reach = self._passes.stack, max(piece.spot.from_end for piece in pieces)
+        stack = self._passes.stack
+        reach = self._passes.reach(max(piece.spot.from_end for piece in pieces))
         batch = _Batch(self, edits, reads, receive, reach, full)
         with batch.open():
 
