@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, process
 from tokenizers.models import BPE, WordLevel
 from torch import nn
 
+from studyrun.context import CACHE_BYTES
 from studyrun_data import templates
 from studyrun_data.generator import generate
 
@@ -22,11 +23,19 @@ PREFIX = "The answer is :"
 class PlainContext:
     """A Context: batches of one size, no progress, a model that was loaded before."""
 
-    def __init__(self, batch_size=64, dtype=torch.float32, seed=0, model=None, device="cpu"):
+    def __init__(
+        self,
+        batch_size=64,
+        dtype=torch.float32,
+        seed=0,
+        model=None,
+        device="cpu",
+        cache_bytes=CACHE_BYTES,
+    ):
         self.batch_size, self.dtype, self.seed, self._model = batch_size, dtype, seed, model
         self.device = torch.device(device)
         self.notes = []
-        self.cache_bytes = 2 << 30
+        self.cache_bytes = cache_bytes
 
     def generator(self, purpose, seed=None):
         seed = self.seed if seed is None else seed

@@ -220,8 +220,8 @@ class _Editing:
         assert isinstance(params, EditPairs)
         effects = [self.context.bind("effect", ref) for ref in params.effects]
         answers = [each for each in effects if each.component.name == "answer"]
-        if not answers or self._bound().component.reference == "other":
-            return {}  # the activations of other problems are of the study's own rows
+        if not answers:
+            return {}
         swapping = Swapping(
             shared=self.shared,
             intervene=self._map(None, 1.0),
@@ -231,6 +231,8 @@ class _Editing:
             confidence=params.controls.confidence,
             context=self.context,
         )
+        if self._bound().component.reference == "other":
+            return protocol(swapping, [], chosen.missing)  # problems that are made have no others
         pairs = zip(chosen.edits, chosen.concepts, strict=True)
         return protocol(swapping, [Pair(*each) for each in pairs], chosen.missing)
 

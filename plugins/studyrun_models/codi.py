@@ -124,7 +124,7 @@ class Codi:
     def replay(self, questions: Sequence[str], layer: int, context: Context) -> Replaying:
         """The questions, to be edited after block `layer` (`studyrun.Replay`)."""
         passes = CodiPasses(self, self.encode(questions))
-        return Replaying(passes, layer, context, context.cache_bytes)
+        return Replaying(passes, layer, context)
 
     # The passes
 

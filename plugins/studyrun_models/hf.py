@@ -120,7 +120,7 @@ class CausalLM:
     def replay(self, questions: Sequence[str], layer: int, context: Context) -> Replaying:
         """The prompts, to be edited after block `layer` (`studyrun.Replay`)."""
         prompts, _ = self._located(questions, (), more=self.params.max_new_tokens)
-        return Replaying(PromptPasses(self, prompts), layer, context, context.cache_bytes)
+        return Replaying(PromptPasses(self, prompts), layer, context)
 
     # Helpers
 

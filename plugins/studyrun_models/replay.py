@@ -36,8 +36,6 @@ SIDE = 64
 """Edited runs beside each other, at most, in one piece of work."""
 ROWS = 512
 """Runs at once on one core: their states just fit its cache."""
-BUDGET = 2 << 30
-"""Bytes of keys, values and residuals that are kept for later edits."""
 
 Receive = Callable[[Runs], None]
 
@@ -122,8 +120,8 @@ class _Piece:
 class Replaying:
     """`studyrun.Replay` over the passes of a model."""
 
-    def __init__(self, passes: Passes, layer: int, context: Context, budget: int = BUDGET) -> None:
-        self._passes, self._layer, self._context, self._budget = passes, layer, context, budget
+    def __init__(self, passes: Passes, layer: int, context: Context) -> None:
+        self._passes, self._layer, self._context = passes, layer, context
         self.note = passes.full_because and f"run in full: {passes.full_because}"
         order = longest_first(passes.lengths())
         self._groups = [order[i : i + GROUP] for i in range(0, len(order), GROUP)]
@@ -219,7 +217,7 @@ class Replaying:
     def _keep(self, key: tuple[int, int], clean: Clean) -> None:
         with self._keeping:
             held = sum(each.bytes for each in self._kept.values())
-            if held + clean.bytes <= self._budget:
+            if held + clean.bytes <= self._context.cache_bytes:
                 self._kept[key] = clean
 
 

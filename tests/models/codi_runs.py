@@ -21,12 +21,11 @@ def loaded(folder, device, **params):
 
 
 def replayed(model, layer, nudges, positions=POSITIONS, *, questions=QUESTIONS, **options):
-    """All runs; options are those of the context, and the budget."""
+    """All runs; options are those of the context."""
     device = model.stack.device
-    budget = options.pop("budget", replay.BUDGET)
     passes = CodiPasses(model, model.encode(questions))
     context = PlainContext(device=device, **options)
-    found = replay.Replaying(passes, layer, context, budget)
+    found = replay.Replaying(passes, layer, context)
     return gathered(found.run, edits_of(nudges, positions, model.facts.d_model, device))
 
 

@@ -6,11 +6,14 @@ from functools import cache
 
 import pytest
 import torch
+from hypothesis import strategies as st
 
 import tiny_models
+from strategies import Nudge
 from studyrun import SiteEdits
+from studyrun.context import CACHE_BYTES
 from studyrun.running.batches import in_batches
-from studyrun_models import HfParams
+from studyrun_models import HfParams, replay
 from studyrun_models.blocks import stream_of
 from studyrun_models.hf import CausalLM
 from studyrun_models.stack import Stack
@@ -235,3 +238,28 @@ def threaded(threads, run, *args, **options):
         return run(*args, **options)
     finally:
         torch.set_num_threads(before)
+
+
+def rearranged(data, replayed, model, layer, nudges, **texts):
+    """The same runs put together otherwise: (order of runs, order of texts, the runs).
+
+    Order of runs and texts, sizes of groups, sides, rows and batches, threads and memory are drawn.
+    """
+    ((name, known),) = texts.items()
+    order = data.draw(st.permutations(range(len(nudges))))
+    asked = data.draw(st.permutations(range(len(known))))
+    turned = [Nudge(asked.index(n.question), n.at, n.size, n.seed) for n in nudges]
+    with pytest.MonkeyPatch.context() as patch:
+        for size in ("GROUP", "SIDE", "ROWS"):
+            patch.setattr(replay, size, data.draw(st.integers(1, 9), label=size))
+        found = threaded(
+            data.draw(st.integers(1, 2), label="threads"),
+            replayed,
+            model,
+            layer,
+            [turned[number] for number in order],
+            batch_size=data.draw(st.integers(1, 9), label="batch size"),
+            cache_bytes=data.draw(st.sampled_from([0, 20_000, CACHE_BYTES]), label="memory"),
+            **{name: [known[number] for number in asked]},
+        )
+    return order, asked, found

@@ -18,9 +18,9 @@ from replays import (
     gathered,
     in_memory,
     prompt_off,
+    rearranged,
     relative,
     same_bits,
-    threaded,
     tokenizer,
     unmoved,
 )
@@ -64,11 +64,10 @@ def llama(device):
 
 
 def replayed(model, layer, nudges, positions=POSITIONS, *, prompts=PROMPTS, **options):
-    """All runs; options are those of the context, and the budget."""
+    """All runs; options are those of the context."""
     device = model.stack.device
-    budget = options.pop("budget", replay.BUDGET)
     passes = PromptPasses(model, model._prompts(prompts))
-    found = replay.Replaying(passes, layer, PlainContext(device=device, **options), budget)
+    found = replay.Replaying(passes, layer, PlainContext(device=device, **options))
     d_model = model.stack.model.config.hidden_size
     return gathered(found.run, edits_of(nudges, positions, d_model, device))
 
@@ -215,22 +214,7 @@ def test_edits_do_not_interact(llama, one, some, others, layer):
 def test_how_runs_are_put_together_does_not_matter(llama, nudges, layer, data):
     """Law: order of runs and prompts, sizes of batches and groups, threads, memory: the same."""
     usual = replayed(llama, layer, nudges)
-    order = data.draw(st.permutations(range(len(nudges))))
-    asked = data.draw(st.permutations(range(len(PROMPTS))))
-    turned = [Nudge(asked.index(n.question), n.at, n.size, n.seed) for n in nudges]
-    with pytest.MonkeyPatch.context() as patch:
-        for size in ("GROUP", "SIDE", "ROWS"):
-            patch.setattr(replay, size, data.draw(st.integers(1, 9), label=size))
-        found = threaded(
-            data.draw(st.integers(1, 2), label="threads"),
-            replayed,
-            llama,
-            layer,
-            [turned[number] for number in order],
-            prompts=[PROMPTS[number] for number in asked],
-            batch_size=data.draw(st.integers(1, 9), label="batch size"),
-            budget=data.draw(st.sampled_from([0, 20_000, replay.BUDGET]), label="budget"),
-        )
+    order, asked, found = rearranged(data, replayed, llama, layer, nudges, prompts=PROMPTS)
     for number, run in zip(order, found, strict=True):
         own = usual[number]
         assert asked[run.question] == own.question

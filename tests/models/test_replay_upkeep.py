@@ -14,6 +14,7 @@ from replays import (
     apart,
     edits_of,
     gathered,
+    rearranged,
     relative,
     same_bits,
     threaded,
@@ -22,6 +23,7 @@ from replays import (
 import strategies
 from strategies import Nudge
 from studyrun import SiteEdits, StudyError
+from studyrun.context import CACHE_BYTES
 from studyrun_models import replay
 from studyrun_models.codi_passes import CodiPasses
 from tiny_models import PlainContext
@@ -36,22 +38,7 @@ from tiny_models import PlainContext
 def test_how_runs_are_put_together_does_not_matter(codi, plain, nudges, layer, data):
     """Law: order of runs and questions, sizes of batches and groups, threads, memory: the same."""
     usual = replayed(codi, layer, nudges)
-    order = data.draw(st.permutations(range(len(nudges))))
-    asked = data.draw(st.permutations(range(len(QUESTIONS))))
-    turned = [Nudge(asked.index(n.question), n.at, n.size, n.seed) for n in nudges]
-    with pytest.MonkeyPatch.context() as patch:
-        for size in ("GROUP", "SIDE", "ROWS"):
-            patch.setattr(replay, size, data.draw(st.integers(1, 9), label=size))
-        found = threaded(
-            data.draw(st.integers(1, 2), label="threads"),
-            replayed,
-            codi,
-            layer,
-            [turned[number] for number in order],
-            questions=[QUESTIONS[number] for number in asked],
-            batch_size=data.draw(st.integers(1, 9), label="batch size"),
-            budget=data.draw(st.sampled_from([0, 20_000, replay.BUDGET]), label="budget"),
-        )
+    order, asked, found = rearranged(data, replayed, codi, layer, nudges, questions=QUESTIONS)
     for number, run in zip(order, found, strict=True):
         own = usual[number]
         assert asked[run.question] == own.question
@@ -68,14 +55,14 @@ def test_many_runs_of_one_question_are_each_handed_over_once(codi, threads):
     assert len({run.moved for run in runs}) == len(nudges)
 
 
-@pytest.mark.parametrize(("budget", "again"), [(0, 6), (replay.BUDGET, 0)])
+@pytest.mark.parametrize(("budget", "again"), [(0, 6), (CACHE_BYTES, 0)])
 def test_clean_passes_are_kept_as_the_budget_allows(codi, device, monkeypatch, budget, again):
     """Law: with room enough each group is read once, without any every time it is met."""
     read, clean = [], CodiPasses.clean
     monkeypatch.setattr(replay, "GROUP", 1)
     monkeypatch.setattr(CodiPasses, "clean", lambda *args: read.append(args[1]) or clean(*args))
     passes = CodiPasses(codi, codi.encode(QUESTIONS))
-    found = replay.Replaying(passes, 1, PlainContext(device=device), budget)
+    found = replay.Replaying(passes, 1, PlainContext(device=device, cache_bytes=budget))
     edits = edits_of([Nudge(q, 3, 1.0, q) for q in range(6)], POSITIONS, D_MODEL, device)
     first = gathered(found.run, edits)
     assert sorted(read) == [[q] for q in range(6)]
