@@ -13,6 +13,8 @@ __all__ = [
     "Classification",
     "Classifier",
     "ClassifierRef",
+    "ColumnTitle",
+    "Compared",
     "Component",
     "Concept",
     "ConceptRef",
@@ -26,17 +28,23 @@ __all__ = [
     "Evidence",
     "Fault",
     "FilePath",
+    "Findings",
     "Fraction",
     "Inputs",
     "Intervention",
     "Kind",
     "Law",
+    "LogitLens",
     "Measure",
     "Measurement",
     "Model",
     "ModelFacts",
+    "NoModel",
     "NoParams",
     "NonNegativeInt",
+    "Paragraph",
+    "Picture",
+    "PluginError",
     "Position",
     "PositiveFloat",
     "PositiveInt",
@@ -47,9 +55,13 @@ __all__ = [
     "Ref",
     "Replay",
     "Result",
+    "Rows",
     "Run",
     "RunEffect",
     "Runs",
+    "Section",
+    "SectionRef",
+    "SectionSource",
     "SiteEdit",
     "SiteEdits",
     "Step",
@@ -80,6 +92,7 @@ _HOMES = {
     ),
     "studyrun.artifacts": ("Artifact", "Result"),
     "studyrun.columns": ("Table",),
+    "studyrun.comparing": ("Compared",),
     "studyrun.contracts": (
         "Bound",
         "CheckScope",
@@ -90,6 +103,7 @@ _HOMES = {
         "Inputs",
         "Kind",
         "Law",
+        "LogitLens",
         "Measure",
         "Model",
         "ModelFacts",
@@ -99,8 +113,9 @@ _HOMES = {
         "Variant",
     ),
     "studyrun.edits": ("Read", "Replay", "Runs", "SiteEdits"),
-    "studyrun.errors": ("QuestionsRefused", "StudyError"),
+    "studyrun.errors": ("NoModel", "PluginError", "QuestionsRefused", "StudyError"),
     "studyrun.hookspecs": ("hookimpl",),
+    "studyrun.launch": ("run",),
     "studyrun.params": (
         "ClassifierRef",
         "ConceptRef",
@@ -114,8 +129,18 @@ _HOMES = {
         "PositiveInt",
         "RankRange",
         "Ref",
+        "SectionRef",
     ),
-    "studyrun.runs": ("Run", "open_run", "run"),
+    "studyrun.runs": ("Run", "open_run"),
+    "studyrun.sections": (
+        "ColumnTitle",
+        "Findings",
+        "Paragraph",
+        "Picture",
+        "Rows",
+        "Section",
+        "SectionSource",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -136,6 +161,7 @@ if TYPE_CHECKING:
     )
     from studyrun.artifacts import Artifact, Result
     from studyrun.columns import Table
+    from studyrun.comparing import Compared
     from studyrun.contracts import (
         Bound,
         CheckScope,
@@ -146,6 +172,7 @@ if TYPE_CHECKING:
         Inputs,
         Kind,
         Law,
+        LogitLens,
         Measure,
         Model,
         ModelFacts,
@@ -155,8 +182,9 @@ if TYPE_CHECKING:
         Variant,
     )
     from studyrun.edits import Read, Replay, Runs, SiteEdits
-    from studyrun.errors import QuestionsRefused, StudyError
+    from studyrun.errors import NoModel, PluginError, QuestionsRefused, StudyError
     from studyrun.hookspecs import hookimpl
+    from studyrun.launch import run
     from studyrun.params import (
         ClassifierRef,
         ConceptRef,
@@ -170,8 +198,18 @@ if TYPE_CHECKING:
         PositiveInt,
         RankRange,
         Ref,
+        SectionRef,
     )
-    from studyrun.runs import Run, open_run, run
+    from studyrun.runs import Run, open_run
+    from studyrun.sections import (
+        ColumnTitle,
+        Findings,
+        Paragraph,
+        Picture,
+        Rows,
+        Section,
+        SectionSource,
+    )
 
 
 def __getattr__(name: str) -> Any:

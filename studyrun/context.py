@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from studyrun.errors import PluginError, StudyError
+from studyrun.errors import NoModel, PluginError, StudyError
 from studyrun.running import batches
 
 if TYPE_CHECKING:
@@ -159,15 +159,15 @@ class StepContext:
         """The step's model, loaded once per process however many steps and cells use it.
 
         Raises:
-            StudyError: it takes none; PluginError: the model's target returned something else.
+            NoModel: the study has none; StudyError: the step takes none.
+            PluginError: the model's target returned something else.
         """
         bound = self._errand.model
         if bound is None:
-            raise StudyError(
-                "the study has no model; add a `model` section"
-                if self._wiring.model is None
-                else "the step does not take the model; its component needs takes=('model', ...)"
-            )
+            if self._wiring.model is None:
+                raise NoModel("the study has no model; add a `model` section")
+            message = "the step does not take the model; its component needs takes=('model', ...)"
+            raise StudyError(message)
         return self._warm.model(self._errand.model_identity, lambda: self._load(bound))
 
     def bind(self, kind: Kind, ref: str | Mapping[str, Any]) -> Bound:

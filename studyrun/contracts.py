@@ -29,6 +29,7 @@ __all__ = [
     "Inputs",
     "Kind",
     "Law",
+    "LogitLens",
     "Measure",
     "Model",
     "ModelFacts",
@@ -49,6 +50,8 @@ Kind = Literal[
     "sae-format",
     "artifact",
     "executor",
+    "section",
+    "comparison",
 ]
 Position = int | str
 
@@ -124,6 +127,15 @@ class Component:
     estimate: str = ""
     """Steps and data: `module:function` (params, CheckScope) -> Estimate | None, what it will about
     take, for `studyrun plan`; None where nothing can be said. Light, never imports torch."""
+    wants: str = ""
+    """Steps: `module:function` (params) -> Iterable[str], the step components whose results it
+    shows if they are there: one that the study has no step of, and whose inputs the study makes,
+    is placed before it under its own name, with its defaults. Light, never imports torch."""
+    shows: str = ""
+    """Steps that make a `report`: `module:function` (files, run, cell) -> files by name, which a
+    run's folder shows in place of those that are stored; given the stored ones, a copy of the
+    run's record (`run.json`) so far with that matrix cell alone, and the cell's name. Called again
+    when the run has ended. Light, never imports torch or polars."""
     laws: tuple[Law, ...] = ()
     """Interventions, classifiers: what is promised beyond the laws that bind them all."""
     arity: int = 1
@@ -339,3 +351,22 @@ class Model(Protocol):
         Raises:
             QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
         """
+
+
+@runtime_checkable
+class LogitLens(Protocol):
+    """What a `Model` may offer besides: which tokens a direction of the stream speaks for."""
+
+    def unembed(self, directions: Tensor) -> Tensor:
+        """What directions (n, d_model) add to the scores of tokens, (n, vocabulary) float32.
+
+        W_U (gamma * (d - mean(d))), the mean subtracted where the final norm is a LayerNorm, not
+        where it is an RMSNorm: the norm's weight is folded into the head, its scale is left out.
+        Every row is held at once, so ask for few.
+
+        Raises:
+            StudyError: the head is not known well enough.
+        """
+
+    def token(self, number: int) -> str:
+        """The text of a token; empty for a number without one."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArtifactDamaged",
     "InvalidStudy",
+    "NoModel",
     "PluginError",
     "QuestionsRefused",
     "StepFailed",
@@ -69,6 +70,10 @@ class StepFailed(StudyError):
     def __init__(self, step: str, message: str) -> None:
         self.step = step
         super().__init__(f"step {step!r} failed: {message}")
+
+
+class NoModel(StudyError):
+    """A step asked for the model of a study that has none; it may go on without."""
 
 
 class QuestionsRefused(StudyError):

@@ -38,6 +38,8 @@ class Node:
     facts: ModelFacts | None = None
     """Of that model."""
     uses_study: bool = False
+    wanted_by: str = ""
+    """The step that shows it, for one that the study does not write."""
 
     @property
     def step(self) -> str:

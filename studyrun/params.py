@@ -31,6 +31,7 @@ __all__ = [
     "PositiveInt",
     "RankRange",
     "Ref",
+    "SectionRef",
     "defaults",
     "field_docs",
     "parse",
@@ -56,6 +57,7 @@ ClassifierRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "classifi
 ConceptRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "concept"})]
 DataRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "data"})]
 EffectRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "effect"})]
+SectionRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "section"})]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,6 +71,7 @@ class PlannedStep:
             "key": self.key,
             "recipe": dict(self.recipe),
             "estimate": self.outlook and self.outlook.plain(),
+            "wanted_by": self.node.wanted_by,
         }
 
 
@@ -155,6 +156,7 @@ class _Planner:
             return PlannedStep(cell, node.name, node, "blocked", (str(error),), reads)
         key = key_of(recipe)
         action, reasons = self._decide(cell, node, key, recipe)
+        reasons += (f"{node.wanted_by} shows it",) if node.wanted_by else ()
         self._made.setdefault(key, (cell, node.name))
         warnings = self._drift(key, sources) if action == "reuse" else ()
         return PlannedStep(

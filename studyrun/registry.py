@@ -33,6 +33,7 @@ from studyrun.plugging.drift import digest_of_sources
 from studyrun.plugging.marks import DROP, rewrite
 from studyrun.plugging.plugins import BROKEN, PluginInfo, describe_error, load_plugins, new_manager
 from studyrun.plugging.vetting import estimate_fault, variant_faults
+from studyrun.reading.fields import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +45,9 @@ __all__ = ["PluginInfo", "Registry"]
 
 SCHEME = re.compile(r"[a-z][a-z0-9-]+:")
 """A path that begins so (`builtin:`, `hub:`) lies in no folder and stays as it is."""
+
+RUNS_OWN = {"run.json", "events.jsonl"}
+"""Files of a run's folder that no report may replace."""
 
 
 class Registry(Catalog):
@@ -168,6 +172,48 @@ class Registry(Catalog):
         for fault in variant_faults(found):
             raise self._blame(bound.component, f"variants: {fault}")
         return found
+
+    def wants(self, bound: Bound) -> tuple[Component, ...]:
+        """The steps whose results the step shows where they are there, with these parameters.
+
+        Only those that can be used without any parameter given: one that is not installed is no
+        fault.
+
+        Raises:
+            PluginError: its `wants` fails, or finds something that is no name.
+        """
+        if not bound.component.wants:
+            return ()
+        names = self._ask(bound.component, "wants", lambda ask: tuple(ask(bound.params)))
+        for name in names:
+            if not isinstance(name, str):
+                raise self._blame(bound.component, f"wants: found {name!r}, which is no name")
+        found = (self.find("step", name) for name in dict.fromkeys(names))
+        return tuple(each for each in found if each and not Parameters(each).required)
+
+    def shown(
+        self, component: Component, files: Mapping[str, bytes], run: Mapping[str, Any], cell: str
+    ) -> Mapping[str, bytes]:
+        """What a run's folder shows in place of a report's stored files; those not named stay.
+
+        Args:
+            component: the step that made them.
+            files: by name.
+            run: the run's record so far.
+            cell: the name of the matrix cell.
+
+        Raises:
+            PluginError: its `shows` fails, or returns something that cannot be written.
+        """
+        found = self._ask(component, "shows", lambda show: show(files, run, cell))
+        from studyrun.storing.contents import fault_of_files  # a run's, which a check has not
+
+        fault = fault_of_files(found)
+        if fault is None and not RUNS_OWN.isdisjoint(found):
+            fault = f"{' and '.join(sorted(RUNS_OWN))} are the run's own"
+        if fault is not None:
+            raise self._blame(component, f"shows: {fault}")
+        return cast("Mapping[str, bytes]", found)
 
     def tables(self, bound: Bound) -> Mapping[str, Table]:
         """The tables of which the component tells the columns, with these parameters, by name.

@@ -8,6 +8,7 @@ import traceback
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from studyrun.artifacts import Manifest
@@ -17,13 +18,15 @@ from studyrun.keys import digest
 from studyrun.running.events import Events
 from studyrun.running.execution import call, inputs_of
 from studyrun.running.exports import Exports
+from studyrun.running.index import Index
 from studyrun.running.machine import Memory
 from studyrun.running.progress import Progress
-from studyrun.running.record import Record, new_folder
+from studyrun.running.record import Origin, Record, new_folder
+from studyrun.runs import Run
 from studyrun.storing.files import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from studyrun.artifacts import Result
@@ -53,6 +56,10 @@ class Options:
     progress: Progress = field(default_factory=Progress)
     study_file: Path | None = None
     """Where the study stands, for the record and for messages."""
+    command: str | None = None
+    """What was typed, if the run was started so; for the record."""
+    rerun: str | None = None
+    """The command that does the same again, if there is a file; for the record."""
     lines: dict[str, str] = field(default_factory=dict)
     """Step -> `file:line` in the study, for messages."""
 
@@ -103,7 +110,9 @@ class _Runner:
         self.plan, self.registry, self.store, self.options = plan, registry, store, options
         self.folder = new_folder(runs)
         self.events = Events(self.folder / "events.jsonl", registry.emit, options.progress.show)
-        self.record = Record(self.folder, plan, registry, options.study_file)
+        self.record = Record(
+            self.folder, plan, registry, Origin(options.study_file, options.command, options.rerun)
+        )
         self.exports = {cell: Exports(self.folder / cell) for cell in plan.cells}
         self.keys: dict[str, dict[str, str]] = {cell: {} for cell in plan.cells}
         for step in plan.steps:
@@ -128,6 +137,7 @@ class _Runner:
             self.tell("warning", message=warning)
         try:
             self._all_steps()
+            self._index()
         except KeyboardInterrupt:
             self._finish("interrupted")
             raise
@@ -147,14 +157,38 @@ class _Runner:
             self._one_step(step)
             self._let_go(_model_identity(step))
 
+    def _index(self) -> None:
+        """Show the cells of a matrix side by side; where that fails, the run is as good."""
+        run = Run(self.folder, self.record.data, self.registry)
+        try:
+            index = Index.of(run, self.registry, self.store)
+            if index is not None:
+                wait = max(self.options.wait, PATIENCE)
+                self.record.data["index"] = index.show(wait, self._note)
+        except StudyError as error:
+            self.tell("warning", message=f"there is no page over all cells: {error}")
+
+    def _note(self, message: str) -> None:
+        self.tell("note", message=message)
+
     def _finish(self, status: str) -> None:
         error = str(self.errors[0]) if self.errors else None
         try:
             seconds = self.record.finish(status, self.events.warnings, error)
+            self._show_again()
             self.tell("run-finished", status=status, seconds=seconds)
         except StudyError:
             if not self.errors:
                 raise
+
+    def _show_again(self) -> None:
+        """Show the reports once more, now that the record says how the run ended."""
+        for exports in self.exports.values():
+            try:
+                exports.show_again()
+            except StudyError as error:  # they stand there as they were shown first
+                self.tell("warning", message=str(error))
+        self.record.warn(self.events.warnings)
 
     def tell(self, event: str, step: PlannedStep | None = None, **facts: Any) -> None:
         """An event, of the run or of a step."""
@@ -270,7 +304,20 @@ class _Runner:
             self.warm.drop(model)
 
     def _show(self, step: PlannedStep) -> None:
-        self.exports[step.cell].show(step.name, self.store.open(step.key))
+        shows = step.node.bound.component.shows
+        present = partial(self._present, step) if shows else None
+        self.exports[step.cell].show(step.name, self.store.open(step.key), present)
+
+    def _present(self, step: PlannedStep, files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+        """What is shown in place of a report's stored files; nothing where its component fails."""
+        component = step.node.bound.component
+        try:
+            return self.registry.shown(component, files, self.record.of_cell(step.cell), step.cell)
+        except StudyError as error:
+            message = f"the report is shown as it is stored: {error}"
+            if message not in self.events.warnings:  # it is asked twice, and in every cell
+                self.tell("warning", step, message=message)
+            return {}
 
     # When something is wrong
 

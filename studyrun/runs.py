@@ -12,12 +12,9 @@ from studyrun.errors import UsageError
 from studyrun.faults.suggest import did_you_mean
 from studyrun.reading import sql
 from studyrun.registry import Registry
-from studyrun.runner import Options, execute
 from studyrun.running import tables
 from studyrun.running.execution import view_of
-from studyrun.running.history import RECORD, read_record, resolve
-from studyrun.running.preparation import STORE, prepare
-from studyrun.running.progress import Progress
+from studyrun.running.history import RECORD, STORE, read_record, resolve
 from studyrun.store import Store
 from studyrun.study import Study
 from studyrun.verdicts import Verdict
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["Explanation", "Run", "explain", "open_run", "run"]
+__all__ = ["Explanation", "Run", "explain", "open_run"]
 
 AVAILABLE = ("done", "reused")
 
@@ -149,44 +146,6 @@ def open_run(path: str | Path, plugins: Sequence[str] = ()) -> Run:
         if folder.name in record["cells"]:
             return Run(outer, record, registry, folder.name)
     return Run(folder, read_record(folder), registry)
-
-
-def run(
-    study: str | Path,
-    *,
-    set: Mapping[str, Any] | None = None,
-    out: str | Path = "outputs",
-    plugins: Sequence[str] = (),
-    keep_going: bool = False,
-    progress: bool = True,
-) -> Run:
-    """Run a study and open the run; what is stored already is reused.
-
-    Args:
-        study: the YAML file.
-        set: dotted path -> value, as in `--set`: `{"steps.sae.with.k": 64}`.
-        out: the folder for the store and the runs.
-        plugins: local plugins, as in `-p`.
-        keep_going: after a failure run what does not need it; the run says what `failed`.
-        progress: whether to write lines and bars to stderr.
-
-    Raises:
-        InvalidStudy: the study is wrong, with every fault.
-        StepFailed: a step failed (not with `keep_going`).
-        StudyError: anything else that studyrun says on purpose.
-    """
-    prepared = prepare(study, settings=set or {}, out=out, plugins=plugins)
-    prepared.rehearse()
-    options = Options(
-        keep_going=keep_going,
-        progress=Progress(quiet=not progress),
-        study_file=prepared.file,
-        lines=prepared.lines(),
-    )
-    outcome = execute(prepared.plan, prepared.registry, prepared.store, prepared.runs, options)
-    if outcome.errors and not keep_going:
-        raise outcome.errors[0]
-    return Run(outcome.folder, read_record(outcome.folder), prepared.registry)
 
 
 @dataclass(frozen=True, slots=True)

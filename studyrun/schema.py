@@ -65,6 +65,7 @@ def _usable(registry: Registry, kind: Kind) -> tuple[Component, ...]:
 def _use(kind: Kind, components: Sequence[Component]) -> Schema:
     """`{use, with}`, with the parameters of the component that `use` names."""
     names = [component.name for component in components]
+    dispatched = [_dispatch(component) for component in components]
     listed = "\n".join(f"- {c.name}: {c.summary}" for c in components if c.summary)
     return {
         "type": "object",
@@ -75,7 +76,7 @@ def _use(kind: Kind, components: Sequence[Component]) -> Schema:
             **(keywords.NEEDS if kind == "step" else {}),
         },
         "additionalProperties": False,
-        "allOf": [_dispatch(component) for component in components],
+        **({"allOf": dispatched} if dispatched else {}),  # of a kind that nobody offers: none
         KIND_MARK: kind,
     }
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from studyrun.contracts import Component, Law
 from studyrun.errors import UsageError
 from studyrun.faults.suggest import did_you_mean
+from studyrun.launch import run
 from studyrun.registry import Registry
-from studyrun.runs import Run, run
+from studyrun.runs import Run
 from studyrun.trying.laws import (
     CLASSIFIER_LAWS,
     LAWS,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DataObject, SearchStrategy
 
     from studyrun.analysis import Evidence
+    from studyrun.sections import Findings
     from studyrun.trying.trials import Subject
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "LawCase",
     "check_law",
     "check_tables",
+    "findings_of",
     "laws_of",
     "run_study",
     "sample_evidence",
@@ -135,6 +138,17 @@ def check_tables(run: Run, *, modules: Sequence[str] = ()) -> None:
     wrong = list(broken_promises(run, Registry.load(modules)))
     if wrong:
         raise AssertionError("\n".join(wrong))
+
+
+def findings_of(run: Run) -> Findings:
+    """What a section of the report is given of a run, to call one's own with.
+
+    Args:
+        run: of a study that uses what the section shows, e.g. from `run_study`; not of a matrix.
+    """
+    from studyrun.trying.found import Found
+
+    return Found(run)
 
 
 def sample_evidence(problems: int = 120, features: int = 6, *, seed: int = 0) -> Evidence:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,14 @@ from studyrun.nodes import Node
 from studyrun.reading import sql
 from studyrun.reading.document import KeyPath, path_text
 from studyrun.reading.links import Link, Slot, link
+from studyrun.reading.wanted import with_wanted
+from studyrun.study import StepSpec, Use
 from studyrun.variants import with_variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from studyrun.contracts import Bound, ModelFacts
+    from studyrun.contracts import Bound, Component, ModelFacts
     from studyrun.registry import Registry
     from studyrun.study import Hypothesis, Study
 
@@ -32,6 +34,7 @@ __all__ = [
     "Wiring",
     "nodes_of",
     "place_verdicts",
+    "slot_of",
     "steps_read",
     "tables_named",
     "wire",
@@ -49,6 +52,7 @@ class Wiring:
     """A study ready to be planned."""
 
     study: Study
+    """With the steps that it does not write, as if it did."""
     nodes: tuple[Node, ...]
     """In an order in which they can run; clones stand before the step that asks for them."""
     model: Bound | None = None
@@ -98,9 +102,12 @@ def wire_cells(cells: Sequence[Study], registry: Registry) -> dict[str, Wiring]:
 
 def _wire(study: Study, registry: Registry, models: Models) -> Wiring:
     bound = _bound(study, registry)
-    links, faults = link([_slot(study, name, chosen) for name, chosen in bound.items()])
+    slots = _slots(study, bound, registry)
+    links, faults = link(slots)
     links, late = place_verdicts(links, study.hypotheses)
     _demand(study, [*faults, *late])
+    study = _as_written(study, slots)
+    bound |= {slot.name: registry.bind("step", slot.use) for slot in slots if slot.wanted_by}
     if study.hypotheses:
         bound[VERDICTS] = registry.bind("step", VERDICTS)
     model = registry.bind("model", study.model.ref, study.folder) if study.model else None
@@ -124,9 +131,31 @@ def _bound(study: Study, registry: Registry) -> dict[str, Bound]:
     return bound
 
 
-def _slot(study: Study, name: str, bound: Bound) -> Slot:
+def _slots(study: Study, bound: Mapping[str, Bound], registry: Registry) -> list[Slot]:
+    """The study's steps, and those that they want, which it does not write."""
     needs = {step.name: step.needs for step in study.steps}
-    return Slot(name, bound.component.takes, bound.component.makes, needs.get(name))
+    slots = [slot_of(name, each.component, needs.get(name)) for name, each in bound.items()]
+
+    def wants(slot: Slot) -> list[Slot]:
+        chosen = bound.get(slot.name) or registry.bind("step", slot.use)
+        return [slot_of(each.name, each) for each in registry.wants(chosen)]
+
+    return with_wanted(slots, wants, model=study.model is not None)
+
+
+def slot_of(name: str, component: Component, needs: tuple[str, ...] | None = None) -> Slot:
+    """What a component takes and makes, under a step's name."""
+    use = component.name if component.kind == "step" else ""
+    return Slot(name, component.takes, component.makes, needs, use)
+
+
+def _as_written(study: Study, slots: Sequence[Slot]) -> Study:
+    """The study with the steps that it does not write, in running order; else as it is."""
+    if not any(slot.wanted_by for slot in slots):
+        return study
+    own = {step.name: step for step in study.steps}
+    steps = (own.get(slot.name) or StepSpec(slot.name, Use(slot.use), slot.needs) for slot in slots)
+    return replace(study, steps=tuple(step for step in steps if step.name != DATA))
 
 
 def nodes_of(
@@ -143,8 +172,11 @@ def nodes_of(
         taken = (model, facts) if {"model", "model?"} & {*takes} else (None, None)
         earlier = {other: other for other in given}
         nodes.append(
-            Node(name, bound[name], each.inputs, earlier, {}, *taken, uses_study="study" in takes)
-        )
+            Node(
+                name, bound[name], each.inputs, earlier, {}, *taken,
+                uses_study="study" in takes, wanted_by=each.slot.wanted_by,
+            )
+        )  # fmt: skip
     return nodes
 
 

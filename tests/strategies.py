@@ -14,6 +14,7 @@ from studyrun.reading.sqlwords import is_keyword
 from studyrun_data.expression import format_number
 from studyrun_data.problem import Calculation, Problem
 from studyrun_data.solution import read_step
+from studyrun_report import blocks
 from studyrun_sae.architectures import ARCHITECTURES
 from studyrun_sae.sae import SAE
 
@@ -432,6 +433,30 @@ def toy_studies(draw) -> dict:
         "steps": steps,
         **{name: optional[name] for name in sorted(kept)},
     }
+
+
+@st.composite
+def branching_studies(draw) -> dict:
+    """Studies of toys with some SAEs and feature activations each, and a report that wants steps.
+
+    It names components of tests/study/wanting.py; some stand in the study already.
+    """
+    steps: dict = {"acts": {"use": "read", "with": {"layers": [1]}}}
+    for sae in range(draw(st.integers(0, 2))):
+        steps[f"sae{sae}"] = {"use": "fit", "with": {"k": sae + 1}}
+        for branch in range(draw(st.integers(0, 2))):
+            name = f"features{sae}{branch}"
+            steps[name] = {"use": "code", "needs": [f"sae{sae}"]}
+            if draw(st.integers(0, 3)) == 0:
+                steps[f"labels{sae}{branch}"] = {"use": "name", "needs": [name]}
+    coded = [name for name in steps if name.startswith("features")]
+    if coded and draw(st.booleans()):
+        needs = [draw(st.sampled_from(coded))]
+        steps[draw(st.sampled_from(["mine", "portray"]))] = {"use": "relate", "needs": needs}
+    wanted = draw(st.permutations(["portray", "relate", "summarise", "needy", "not-installed"]))
+    kept = wanted[: draw(st.integers(0, 5))]
+    steps["report"] = {"use": "gallery", "with": {"wanted": kept}}
+    return {"study": "s", "model": {"use": "toy"}, "data": {"use": "numbers"}, "steps": steps}
 
 
 toy_changes = st.fixed_dictionaries(
@@ -874,3 +899,214 @@ def lm_configs(draw, kind, vocabulary=400):
         return t.GPTNeoXConfig(**common, rope_parameters=rope)
     of_kind = {"llama": t.LlamaConfig, "qwen2": t.Qwen2Config}[kind]
     return of_kind(**common, num_key_value_heads=kv_heads, rope_parameters=rope)
+
+
+# ---------------------------------------------------------------- features
+
+
+@dataclass(frozen=True)
+class Firing:
+    """Which of a few features are active on which of a few problems, and how strongly."""
+
+    n_problems: int
+    d_sae: int
+    pairs: Mapping[tuple[int, int], float]
+    """(problem, feature) -> activation, 0 among them."""
+
+
+@st.composite
+def firings(draw, strengths=(0.0, -2.5, -1.0, 0.1, 0.3, 1.0, 1.1, 7.0)) -> Firing:
+    """Few problems and features, some of which are never active; equal activations are usual."""
+    n_problems, d_sae = draw(st.integers(1, 14)), draw(st.integers(1, 4))
+    places = st.tuples(st.integers(0, n_problems - 1), st.integers(0, d_sae - 1))
+    values = st.one_of(st.sampled_from(strengths), st.floats(-100, 100, width=32))
+    return Firing(n_problems, d_sae, draw(st.dictionaries(places, values, max_size=40)))
+
+
+@st.composite
+def activities(draw, most=30) -> tuple[list[list[bool]], list[int]]:
+    """Rows of features over problems, and the stratum of every problem."""
+    n = draw(st.integers(2, most))
+    strata = draw(st.lists(st.integers(0, 2), min_size=n, max_size=n))
+    row = st.lists(st.booleans(), min_size=n, max_size=n)
+    return draw(st.lists(row, min_size=2, max_size=5)), strata
+
+
+# ----------------------------------------------------------------- runs
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Some runs' entries in `run.json`, and the value of every place in each of them."""
+
+    places: Mapping[tuple[str, ...], list]
+    """Path in the study -> the value in every run."""
+    entries: list[dict]
+
+
+SWEPT = {
+    ("seed",): st.integers(0, 2),
+    ("steps", "activations", "with", "layers"): st.lists(st.integers(0, 2), min_size=1, max_size=2),
+    ("steps", "sae", "with", "k"): st.sampled_from([8, 16]),
+    ("steps", "probe", "with", "k"): st.sampled_from([8, 8.5, None]),
+    ("steps", "probe", "with", "of", "alpha"): st.sampled_from([0.1, "0.1"]),
+}
+
+
+@st.composite
+def sweeps(draw) -> Sweep:
+    """Two to four runs of one study that differ in any of a few places, or in none."""
+    runs = draw(st.integers(2, 4))
+    places = {
+        path: draw(st.lists(values, min_size=runs, max_size=runs)) for path, values in SWEPT.items()
+    }
+    each = ({path: row[number] for path, row in places.items()} for number in range(runs))
+    return Sweep(places, [_entry(values) for values in each])
+
+
+def _entry(values: Mapping[tuple[str, ...], object]) -> dict:
+    """A run's entry with these values, in its steps' recipes."""
+    study: dict = {"study": "s", "about": "", "seed": values[("seed",)], "steps": {}}
+    steps: dict = {}
+    for (_, *path), value in values.items():
+        if not path:
+            continue
+        name, _, *inner, last = path
+        study["steps"].setdefault(name, {"use": f"make-{name}", "with": {}})
+        own = {"use": f"make-{name}", "version": "1", "with": {}}
+        step = {"type": name, "status": "done", "key": "", "recipe": own}
+        place = steps.setdefault(name, step)["recipe"]["with"]
+        for key in inner:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return {"study": study, "steps": steps}
+
+
+hidden_text = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("\x00\x07\x1b\x7f\x85\x9b\r\n\t\u061c\u200b\u2028\u202e\u2066\ufeff\xad"),
+    ),
+    max_size=30,
+)
+"""Texts in which characters that a terminal acts on are usual."""
+
+
+@st.composite
+def text_columns(draw) -> list[tuple[str, tuple[str, ...], bool, int]]:
+    """Columns of a table in texts: name, cells, whether they are numbers, how useful they are."""
+    rows = draw(st.integers(1, 4))
+    words = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=50)
+    cells = st.lists(words, min_size=rows, max_size=rows).map(tuple)
+    column = st.tuples(words, cells, st.booleans(), st.integers(0, 3))
+    return draw(st.lists(column, min_size=1, max_size=8, unique_by=lambda each: each[0]))
+
+
+# ---------------------------------------------------------------- report: strings of others
+
+
+@st.composite
+def texts_of_others(draw) -> str:
+    """Any text, most of it of characters that hide, reorder, join or overprint others."""
+    some = st.sampled_from(
+        "ab <>\n\t\x00\x1b\x9b\xa0\xad\u0301\u0336\u034f\u0591\u061c\u0645\u0915\u094d\u115f\u180e"
+        "\u200b\u200c\u200d\u200e\u2028\u202e\u2060\u2066\u20dd\u3000\u3164\ufe00\ufe0f\ufeff\ufff9\uffff"
+        "\ud800\ue000\u2764\U0001f468\U0001f3fd\U000e0041\U000e0100\U0010ffff"
+    )
+    any_at_all = st.characters(categories=None)
+    piece = st.tuples(some | any_at_all, st.sampled_from([1, 1, 1, 2, 7, 90]))
+    return "".join(each * times for each, times in draw(st.lists(piece, max_size=40)))
+
+
+# ---------------------------------------------------------------- report: what cells differ in
+
+
+@st.composite
+def cell_differences(draw) -> list[dict]:
+    """What each of a few cells has for the same titles; some are alike in everything."""
+    any_value = (
+        st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from([0.5, "a", "3", [1]])
+    )
+    titles = draw(st.lists(st.sampled_from(
+        ["k", "d_sae", "layer", "position", "seed", "sae.lr", "sae_lr", "cell", "fvu", "a b", ""]
+    ), unique=True, max_size=4))  # fmt: skip
+    values = {title: draw(st.sampled_from([st.integers(0, 3), any_value])) for title in titles}
+    return draw(st.lists(st.fixed_dictionaries(values), min_size=2, max_size=8))
+
+
+# ---------------------------------------------------------------- report: features with their pages
+
+
+texts_inside = st.text(alphabet="a1 <>&\"'\\/=\u2028\u202e\x00\U0001f468\n", max_size=8)
+"""What could end the element of a page in which it stands."""
+
+
+@st.composite
+def cells(draw, link: str = "") -> blocks.Cell:
+    """A cell whose text says its value, another, or nothing."""
+    value = draw(
+        st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.integers(0, 9) | texts_inside
+        | st.floats(allow_nan=False, allow_infinity=False) | st.lists(st.integers(0, 3), max_size=2)
+    )  # fmt: skip
+    shown = draw(st.sampled_from([str(value), ""]) | texts_inside)
+    return blocks.Cell(value, shown, draw(st.just("") | texts_inside), link)
+
+
+@st.composite
+def features_blocks(draw, most: int = 5) -> blocks.Features:
+    """A few features; pages of some, with tables, histograms, and problems shared or not."""
+    numbers = draw(st.lists(st.integers(0, 99), unique=True, max_size=most))
+    problems = tuple(
+        blocks.Problem(f"p{i}", draw(texts_inside), tuple(draw(st.lists(texts_inside, max_size=2))))
+        for i in range(draw(st.integers(1, 3)))
+    )
+    rows = tuple((draw(cells(f"feature-{n}")), draw(cells())) for n in numbers)
+    paged = [n for n in numbers if draw(st.sampled_from([True, True, False]))]
+    pages = tuple(draw(_feature_pages(n, len(problems))) for n in paged)
+    columns = (
+        blocks.Column("feature", "Feature", True),
+        blocks.Column("x", draw(texts_inside), filter="range"),
+    )
+    layouts = (blocks.Layout("near", draw(texts_inside), columns, draw(texts_inside)),)
+    return blocks.Features(
+        "labels-features", draw(texts_inside), columns, rows, layouts, problems, pages
+    )
+
+
+@st.composite
+def _feature_pages(draw, number: int, n_problems: int) -> blocks.FeaturePage:
+    several = st.sampled_from([0, 0, 1, 2])
+    samples = tuple(
+        blocks.Sample(draw(st.integers(0, n_problems - 1)), draw(texts_inside), at / 3, (0,) * at)
+        for at in range(draw(several))
+    )
+    bars = blocks.Bars("0", draw(texts_inside), tuple(range(draw(several))), draw(texts_inside))
+    rows = tuple((draw(cells()), draw(cells("feature-3"))) for _ in range(draw(several)))
+    return blocks.FeaturePage(
+        id=f"feature-{number}", feature=number, label=draw(texts_inside), kind=draw(texts_inside),
+        terms=(blocks.Term("Rank", draw(texts_inside)),), histogram=draw(st.none() | st.just(bars)),
+        samples=(blocks.Samples("Strongest", samples),) if samples else (),
+        tables={"near": rows} if rows else {},
+    )  # fmt: skip
+
+
+feature_rows = st.lists(
+    st.tuples(
+        st.one_of(st.none(), st.integers(0, 4)),
+        st.one_of(st.none(), st.floats(-1e3, 1e3)),
+        st.one_of(st.none(), st.sampled_from(["plus", "times", "half"])),
+    ),
+    max_size=12,
+)
+"""(feature, value, word) of few features in any order; any of the three may be missing."""
+
+run_graphs = st.integers(0, 7).flatmap(
+    lambda n: st.tuples(*(st.lists(st.integers(0, max(0, i - 1)), max_size=4, unique=True)
+                          if i else st.just([]) for i in range(n)))
+).map(list)  # fmt: skip
+"""Of every step the earlier ones that it reads."""
+
+falling_curves = st.lists(st.sampled_from([1.0, 0.5, 0.25, 0.1]), min_size=1, max_size=30).map(
+    lambda shares: sorted(shares, reverse=True)
+)
+"""Frequencies by rank."""

@@ -42,7 +42,7 @@ def _steps() -> Iterable[Component]:
     yield Component(
         kind="step",
         name="classify",
-        version="2",
+        version="3",
         params=ClassifyParams,
         target="studyrun_classify.classify:run",
         takes=("problems", "feature-acts", "sae?"),

@@ -22,6 +22,7 @@ from studyrun_classify.distribution import distribution
 from studyrun_classify.evidence import evidence_of, labelled_problems, labelling_concepts
 from studyrun_classify.features import top_problems
 from studyrun_classify.labels import with_measured
+from studyrun_classify.occurrences import occurrences
 from studyrun_classify.params import ClassifyParams
 from studyrun_classify.procedure import Procedure, procedures
 from studyrun_classify.ranks import Ranks, faults, parse
@@ -76,6 +77,7 @@ def run(params: ClassifyParams, inputs: Inputs, context: Context) -> Result:
     top = top_problems(evidence.activations, evidence.problems, params.top)
     table = with_measured(labels[main], labelled[main], again, top)
     swaps = swap_pairs(table, incidence, params.swaps)
+    held = labelling_concepts(evidence, table)
     return Result(
         tables={
             "table": table,
@@ -87,7 +89,8 @@ def run(params: ClassifyParams, inputs: Inputs, context: Context) -> Result:
             "controls": control_table(labelled),
             "matches": again,
             "swap_pairs": swaps.table,
-            "membership": labelling_concepts(evidence, table),
+            "membership": held,
+            "occurrences": occurrences(evidence, held),
         },
         meta=_meta(params, inputs, evidence, every, ranges) | {"swap_pairs": swaps.summary},
     )

@@ -27,6 +27,7 @@ __all__ = [
     "LINEAR_PROBES",
     "MATCHES",
     "MEASURED",
+    "OCCURRENCES",
     "PROBED",
     "PUBLISHED",
     "SAID",
@@ -237,6 +238,8 @@ MATCHES = Table({
 """For every other SAE and every feature the feature there whose direction is nearest."""
 MEMBERSHIP = Table({"problem": "UInt32", "concept": "String"})
 """The problems for which a concept holds that is some feature's label."""
+OCCURRENCES = Table({**MEMBERSHIP.columns, "steps": "List(UInt32)"})
+"""The same pairs, with the places, from 0, of the steps that decide the concept there."""
 SWAP_PAIRS = Table({
     "feature_a": "UInt32",
     "feature_b": "UInt32",
@@ -294,6 +297,7 @@ def tables(params: ClassifyParams) -> Mapping[str, Table]:
         "matches": MATCHES,
         "swap_pairs": SWAP_PAIRS,
         "membership": MEMBERSHIP,
+        "occurrences": OCCURRENCES,
     }
     name = _name(params.classifier)
     if name not in CLASSIFIERS:

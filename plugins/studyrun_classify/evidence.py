@@ -10,7 +10,7 @@ import polars as pl
 from studyrun import Artifact, Concept, Evidence, StudyError
 from studyrun_classify.features import ranked
 
-__all__ = ["evidence_of", "labelled_problems", "labelling_concepts", "membership"]
+__all__ = ["evidence_of", "holds", "labelled_problems", "labelling_concepts", "membership"]
 
 
 def evidence_of(
@@ -64,7 +64,7 @@ def membership(problems: pl.DataFrame, concepts: Sequence[Concept]) -> pl.DataFr
         raise StudyError(f"more than one concept is called {', '.join(map(repr, twice))}")
     numbers = problems["problem"]
     held = [
-        pl.DataFrame({"problem": numbers.filter(_values(problems, concept))}).with_columns(
+        pl.DataFrame({"problem": numbers.filter(holds(problems, concept))}).with_columns(
             concept=pl.lit(index, pl.UInt32)
         )
         for index, concept in enumerate(concepts)
@@ -84,7 +84,12 @@ def labelling_concepts(evidence: Evidence, labels: pl.DataFrame) -> pl.DataFrame
     return pairs.select(pl.col("problem").cast(pl.UInt32), concept="name")
 
 
-def _values(problems: pl.DataFrame, concept: Concept) -> pl.Series:
+def holds(problems: pl.DataFrame, concept: Concept) -> pl.Series:
+    """For each problem whether the concept holds; where it says neither yes nor no, it does not.
+
+    Raises:
+        StudyError: it is no yes/no property of these problems.
+    """
     try:
         values = problems.select(concept.expr).to_series()
     except pl.exceptions.PolarsError as error:

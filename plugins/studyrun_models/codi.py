@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +22,7 @@ from studyrun_models.crew import crew
 from studyrun_models.facts import codi_facts, codi_section
 from studyrun_models.replay import Replaying
 from studyrun_models.stack import Reading, Stack, longest_first
+from studyrun_models.unembedding import Unembedding, unembedding
 from studyrun_models.verify import replay_fault, some_ids, verify
 from studyrun_models.vocabulary import Vocabulary
 from studyrun_models.weights import load_strictly, quiet, randomise
@@ -126,6 +128,14 @@ class Codi:
         passes = CodiPasses(self, self.encode(questions))
         return Replaying(passes, layer, context)
 
+    def unembed(self, directions: Tensor) -> Tensor:
+        """What directions (n, d_model) add to the scores (n, vocabulary) of tokens."""
+        return self._unembedding(directions)
+
+    def token(self, number: int) -> str:
+        """The text of a token; empty for a number without one."""
+        return self.vocabulary.token(number)
+
     # The passes
 
     def encode(self, questions: Sequence[str]) -> list[list[int]]:
@@ -169,6 +179,10 @@ class Codi:
         return self.vocabulary.decode(ids[n:] if list(ids[:n]) == self.answer_prefix else ids)
 
     # Helpers
+
+    @cached_property
+    def _unembedding(self) -> Unembedding:
+        return unembedding(self.stack, some_ids(len(self.vocabulary))[0])
 
     def _streams(self, ids: Sequence[Sequence[int]], hooks: Hooks, passes: Sequence[int]) -> Tensor:
         """(rows, layers, passes, d_model), not computing what lies beyond the last site."""

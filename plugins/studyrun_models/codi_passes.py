@@ -150,4 +150,4 @@ class CodiPasses:
 
     def token(self, number: int) -> str:
         """The text of a token."""
-        return self.codi.vocabulary.token(number)
+        return self.codi.token(number)

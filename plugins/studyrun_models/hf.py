@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,6 +18,7 @@ from studyrun_models.positions import Tokens, column_of
 from studyrun_models.prompt_passes import PromptPasses
 from studyrun_models.replay import Replaying
 from studyrun_models.stack import Stack, longest_first
+from studyrun_models.unembedding import Unembedding, unembedding
 from studyrun_models.verify import replay_fault, some_ids, verify
 from studyrun_models.weights import WeightsError, account, quiet, randomise
 
@@ -122,7 +124,20 @@ class CausalLM:
         prompts, _ = self._located(questions, (), more=self.params.max_new_tokens)
         return Replaying(PromptPasses(self, prompts), layer, context)
 
+    def unembed(self, directions: Tensor) -> Tensor:
+        """What directions (n, d_model) add to the scores (n, vocabulary) of tokens."""
+        return self._unembedding(directions)
+
+    def token(self, number: int) -> str:
+        """The text of a token."""
+        text: str = self.tokenizer.decode([number])
+        return text
+
     # Helpers
+
+    @cached_property
+    def _unembedding(self) -> Unembedding:
+        return unembedding(self.stack, some_ids(self._vocabulary)[0])
 
     def _answer(
         self, ids: Sequence[Sequence[int]], editing: AbstractContextManager[Any]

@@ -138,5 +138,4 @@ class PromptPasses:
 
     def token(self, number: int) -> str:
         """The text of a token."""
-        text: str = self.model.tokenizer.decode([number])
-        return text
+        return self.model.token(number)

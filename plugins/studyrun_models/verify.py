@@ -10,6 +10,7 @@ import torch
 from studyrun import Runs, SiteEdits
 from studyrun_models.blocks import Hooks, SiteError, recorded
 from studyrun_models.replay import Passes, Replaying
+from studyrun_models.siblings import leading, siblings_called
 from studyrun_models.stack import Stack
 
 if TYPE_CHECKING:
@@ -102,53 +103,24 @@ def _sites(stack: Stack, ids: list[int]) -> None:
     """hidden_states[i + 1] is the stream after block i, but the last one is after the norm."""
     n = len(stack.blocks)
     columns = torch.arange(len(ids))[None]
-    norms = _Siblings(stack)
 
     def note(_block: Any, _args: Any, output: Any) -> None:
         stack.returns_tuples = isinstance(output, tuple)
 
     handle = stack.blocks[0].register_forward_hook(note)
-    with Hooks(stack.blocks, range(n)) as hooks, recorded(hooks, columns) as seen, norms:
+    with (
+        Hooks(stack.blocks, range(n)) as hooks,
+        recorded(hooks, columns) as seen,
+        siblings_called(stack) as calls,
+    ):
         tokens = torch.tensor([ids], device=stack.device)
         theirs = stack.base(input_ids=tokens, output_hidden_states=True).hidden_states
     handle.remove()
     wrong = [i for i in range(n - 1) if not torch.equal(seen[i], theirs[i + 1])]
     if len(theirs) != n + 1 or wrong:
         raise SiteError(f"{_name(stack)}: the streams after blocks {wrong} are not hidden_states")
-    if not (torch.equal(seen[n - 1], theirs[-1]) or norms.lead(seen[n - 1], theirs[-1])):
+    if leading(calls, seen[n - 1], theirs[-1]) is None:
         raise SiteError(f"{_name(stack)}: the last hidden state does not follow from block {n - 1}")
-
-
-class _Siblings:
-    """What the modules beside the list of blocks were given and returned (the final norm)."""
-
-    def __init__(self, stack: Stack) -> None:
-        parent = next(
-            module
-            for module in stack.base.modules()
-            if any(stack.blocks[0] in child.children() for child in module.children())
-        )
-        self._modules = [m for m in parent.children() if stack.blocks[0] not in m.children()]
-        self._handles: list[Any] = []
-        self._calls: list[tuple[Tensor, Tensor]] = []
-
-    def __enter__(self) -> None:
-        self._handles = [m.register_forward_hook(self._note) for m in self._modules]
-
-    def __exit__(self, *error: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def _note(self, _module: Any, args: Any, output: Any) -> None:
-        if args and isinstance(args[0], torch.Tensor) and isinstance(output, torch.Tensor):
-            self._calls.append((args[0], output))
-
-    def lead(self, first: Tensor, last: Tensor) -> bool:
-        """Whether calls one after the other turn `first` into `last`."""
-        for given, returned in self._calls:
-            if given.shape == first.shape and torch.equal(given, first):
-                first = returned
-        return first.shape == last.shape and torch.equal(first, last)
 
 
 def _padding(stack: Stack, ids: list[int]) -> None:

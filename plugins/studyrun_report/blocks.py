@@ -1,17 +1,29 @@
-"""What a report is made of: sections of blocks; `report.json` is these values as JSON."""
+"""What a report is made of: sections of blocks; `report.json` is these values as JSON.
+
+`schemas/report.schema.json` is made from these classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-__all__ = ["Block", "Cell", "Column", "Facts", "Feature", "Figure", "Heading", "Section", "Table",
-           "Term", "Terms", "Text", "Verdict", "Verdicts"]  # fmt: skip
+import msgspec
+
+__all__ = ["Bars", "Block", "Cell", "Column", "Facts", "FeaturePage", "Features",
+           "Figure", "Heading", "Layout", "Problem", "Ran", "RanStep", "Rows", "Sample",
+           "Samples", "Section", "Table", "Term", "Terms", "Text", "Verdict", "Verdicts",
+           "changed"]  # fmt: skip
+
+changed = msgspec.structs.replace
+"""A value of these with some fields changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Value(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A value of the record."""
+
+
+class Cell(Value, frozen=True):
     """One value and how it is written."""
 
     value: Any
@@ -21,11 +33,13 @@ class Cell:
     detail: str = ""
     """An interval or a count, written smaller below it."""
     link: str = ""
-    """The id of the block that tells more."""
+    """The id of the block or feature that tells more, or a page beside this one, `.../a.html`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+Rows = tuple[tuple[Cell, ...], ...]
+
+
+class Column(Value, frozen=True):
     """The head of a column."""
 
     name: str
@@ -35,16 +49,26 @@ class Column:
     """What it means, where the title does not say it all."""
     group: str = ""
     """A head above this one and its neighbours of the same group."""
+    filter: Literal["", "choice", "range"] = ""
+    """How a page lets its reader choose rows: one of the values, or from and to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Piece(Value, frozen=True, tag_field="type", tag=str.lower):
+    """A block of a section."""
+
+    @property
+    def type(self) -> str:
+        """Its name in the record."""
+        return str(self.__struct_config__.tag)
+
+
+class Table(Piece, frozen=True):
     """Rows of cells; the first column names the row."""
 
     id: str
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: Rows
     total: int
     """Rows of the whole table, of which `rows` may be the first ones."""
     part: str = ""
@@ -52,12 +76,10 @@ class Table:
     note: str = ""
     folded: bool = False
     """Whether a page shows it only when it is asked for."""
-    type: Literal["table"] = "table"
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A picture; `figures/<id>.svg` beside the page."""
+class Figure(Piece, frozen=True):
+    """A picture; `figures/<id>.svg`, `.png` and `.csv` beside the page."""
 
     id: str
     caption: str
@@ -67,28 +89,22 @@ class Figure:
     """The Vega-Lite specification with its data."""
     texts: tuple[str, ...] = ()
     """Every text in the picture, such as the numbers of its axes."""
-    type: Literal["figure"] = "figure"
 
 
-@dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(Piece, frozen=True):
     """The title of the blocks that follow it."""
 
     id: str
     text: str
-    type: Literal["heading"] = "heading"
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Piece, frozen=True):
     """A paragraph."""
 
     text: str
-    type: Literal["text"] = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Value, frozen=True):
     """A name and what stands for it."""
 
     name: str
@@ -97,16 +113,13 @@ class Term:
     """To be copied to the letter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Piece, frozen=True):
     """A list of names with their values."""
 
     terms: tuple[Term, ...]
-    type: Literal["terms"] = "terms"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Value, frozen=True):
     """One hypothesis and what became of it."""
 
     hypothesis: str
@@ -120,35 +133,107 @@ class Verdict:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(Piece, frozen=True):
     """The study's hypotheses, in its order."""
 
     verdicts: tuple[Verdict, ...]
-    type: Literal["verdicts"] = "verdicts"
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """One labelled feature with the problems that drive it most."""
+class Problem(Value, frozen=True):
+    """A problem that feature pages speak of."""
 
     id: str
+    question: str
+    steps: tuple[str, ...] = ()
+    """`20*3=60`, in order."""
+    answer: str = ""
+
+
+class Bars(Value, frozen=True):
+    """A histogram of equal bins."""
+
+    low: str
+    """The first bin's lower end, as written."""
+    high: str
+    """The last bin's upper end, as written."""
+    counts: tuple[int, ...]
+    alt: str
+    """What somebody who cannot see it should know."""
+
+
+class Sample(Value, frozen=True):
+    """A problem with the feature's activation on it."""
+
+    problem: int
+    """Which of `Features.problems`."""
+    activation: str
+    """As written."""
+    share: float
+    """Of the feature's largest |activation|, 0 to 1; the length of a bar."""
+    marked: tuple[int, ...] = ()
+    """The steps in which the feature's concept occurs."""
+
+
+class Samples(Value, frozen=True):
+    """Problems of one part of a feature's activations."""
+
+    title: str
+    """`Strongest`, `Middle fifth`, ..."""
+    samples: tuple[Sample, ...]
+
+
+class Layout(Value, frozen=True):
+    """The head of a table that every feature page may have."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    note: str = ""
+
+
+class FeaturePage(Value, frozen=True):
+    """Everything about one feature."""
+
+    id: str
+    """`feature-156`; with the step before it where a study has several labellings."""
     feature: int
-    label: str
-    kind: str
-    evidence: str
+    label: str = ""
+    """Empty where it has none."""
+    kind: str = ""
+    verdict: str = ""
+    terms: tuple[Term, ...] = ()
+    """Its rank, its frequency, its mean activation."""
+    evidence: str = ""
     """What the label rests on, in one sentence."""
-    controls: str
+    controls: str = ""
     """How often the same procedure labels what stands against the feature, in one sentence."""
-    problems: Table | None
-    type: Literal["feature"] = "feature"
+    histogram: Bars | None = None
+    samples: tuple[Samples, ...] = ()
+    tables: dict[str, Rows] = {}
+    """Rows by the name of their layout."""
 
 
-Block = Table | Figure | Heading | Text | Terms | Verdicts | Feature
+class Features(Piece, frozen=True):
+    """Every feature of one labelling: a row each, and a page each."""
+
+    id: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: Rows
+    """The first cell is the feature; its link is its page's id."""
+    layouts: tuple[Layout, ...] = ()
+    """In the order of a page."""
+    problems: tuple[Problem, ...] = ()
+    pages: tuple[FeaturePage, ...] = ()
+    elsewhere: dict[str, str] = {}
+    """Page's id -> the file beside the page in which it stands, for those not in `pages`."""
+    note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+Block = Table | Figure | Heading | Text | Terms | Verdicts | Features
+
+
+class Section(Value, frozen=True):
     """One part of the page."""
 
     id: str
@@ -158,8 +243,32 @@ class Section:
     """What the section shows and how to read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class RanStep(Value, frozen=True):
+    """What became of one step in the run that shows the page."""
+
+    step: str
+    component: str
+    status: str
+    """`ran`, `reused`, `failed`, `blocked`, `interrupted` or `not reached`."""
+    why: str
+    seconds: float | None
+    took: str
+    """The seconds as written; empty where it did not run."""
+    reads: tuple[str, ...]
+    """The steps that it reads."""
+
+
+class Ran(Value, frozen=True):
+    """The run that shows the page; everything else in the record does not depend on it."""
+
+    steps: tuple[RanStep, ...]
+    terms: tuple[Term, ...]
+    """When, where, with what: command, machine, versions, commit."""
+    alt: str
+    """The picture of the steps in words."""
+
+
+class Facts(Value, frozen=True, omit_defaults=False):
     """The whole record."""
 
     title: str
@@ -170,7 +279,9 @@ class Facts:
     sections: tuple[Section, ...]
     written_by: str
     """`studyrun 0.1.0`."""
-    format: int = 1
+    format: int = 2
+    run: Ran | None = None
+    """Filled in where a run shows the page."""
 
     def blocks(self) -> Iterator[Block]:
         """All blocks, in the order of the page."""
@@ -178,5 +289,5 @@ class Facts:
 
     def map(self, change: Callable[[Block], Block]) -> Facts:
         """The record with every block changed."""
-        sections = (replace(s, blocks=tuple(map(change, s.blocks))) for s in self.sections)
-        return replace(self, sections=tuple(sections))
+        sections = (changed(s, blocks=tuple(map(change, s.blocks))) for s in self.sections)
+        return changed(self, sections=tuple(sections))

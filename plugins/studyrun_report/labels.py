@@ -8,10 +8,21 @@ import polars as pl
 
 from studyrun_classify.kinds import is_labelled
 
-__all__ = ["NEEDED", "Shortage", "labelled", "shortage", "with_odds"]
+__all__ = ["MEANINGS", "NEEDED", "Shortage", "labelled", "ordered", "shortage", "with_odds"]
 
 NEEDED = ("feature", "label", "kind")
 """Columns without which a table is no table of labels."""
+MEANINGS = {
+    "enriched": "labelled: found on one half of the problems and confirmed on the other",
+    "untested": "labelled or not by shares; nothing was tested",
+    "weak": "associated with a concept, but too weakly for a label",
+    "not-confirmed": "associated with a concept, but one half does not confirm the other",
+    "explained": "associated with a concept, but not among comparable problems",
+    "not-enriched": "there were problems enough, and nothing was found",
+    "not-selected": "the probes do without it; it may say the same as other features",
+    "insufficient": "too few problems to say",
+}
+"""What the verdicts of the built-in classifiers mean."""
 TOO_FEW = ("n_active", "n_total", "n_needed")
 
 
@@ -39,6 +50,14 @@ def labelled(labels: pl.DataFrame) -> pl.DataFrame:
     named = labels.filter(is_labelled())
     order = [name for name in ("q", "rank", "feature") if name in named.columns]
     return named.sort(order, nulls_last=True)
+
+
+def ordered(labels: pl.DataFrame) -> pl.DataFrame:
+    """Every feature: those with a label first, most certain first, then the others by rank."""
+    named = labelled(labels)
+    others = labels.filter(~is_labelled())
+    order = [name for name in ("rank", "feature") if name in others.columns]
+    return pl.concat([named, others.sort(order, nulls_last=True)])
 
 
 def with_odds(labels: pl.DataFrame) -> pl.DataFrame:

@@ -9,10 +9,18 @@ from typing import Any
 
 import polars as pl
 
-from studyrun import Artifact
+from studyrun import Artifact, Bound
 from studyrun_report.params import ReportParams
 
-__all__ = ["Source", "Stored"]
+__all__ = ["Source", "Stored", "slug"]
+
+SAE = ("layer", "position", "d_sae", "k")
+"""What artifacts say of the SAE that they were made of."""
+
+
+def slug(name: str) -> str:
+    """A name as it may stand in an id or a file's name."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +33,7 @@ class Stored:
     @property
     def slug(self) -> str:
         """The step's name as it may stand in an id or a file's name."""
-        return re.sub(r"[^A-Za-z0-9_-]", "-", self.step)
+        return slug(self.step)
 
     @property
     def type(self) -> str:
@@ -61,6 +69,8 @@ class Source:
     stored: tuple[Stored, ...]
     """In the order of the study."""
     params: ReportParams
+    custom: tuple[Bound, ...] = ()
+    """Sections of third parties, with their parameters."""
 
     def of_type(self, *types: str) -> Iterator[Stored]:
         """The artifacts of these types, in order."""
@@ -71,8 +81,31 @@ class Source:
         several = sum(1 for _ in self.of_type(stored.type)) > 1
         return f"{title} ({stored.step})" if several else title
 
+    def beside(self, stored: Stored, *types: str) -> Stored | None:
+        """The artifact of these types made of the same SAE, as far as anything says so.
+
+        The last one before `stored` if several; the first one if all come after it.
+        """
+        alike = [each for each in self.of_type(*types) if _agree(each, stored)]
+        own = self._needs(stored)
+        alike = [each for each in alike if own and self._needs(each) == own] or alike
+        place = self.stored.index(stored)
+        before = [each for each in alike if self.stored.index(each) < place]
+        return next(iter(before[-1:] or alike), None)
+
+    def _needs(self, stored: Stored) -> list[str]:
+        """The steps that the study says it reads."""
+        needs = (self.steps.get(stored.step) or {}).get("needs") or []
+        return sorted(map(str, needs)) if isinstance(needs, list) else []
+
     @property
     def steps(self) -> Mapping[str, Mapping[str, Any]]:
         """The study's steps: name -> {use, version, with}."""
         steps: Mapping[str, Mapping[str, Any]] = self.study.get("steps") or {}
         return steps
+
+
+def _agree(one: Stored, other: Stored) -> bool:
+    """Whether what both say of their SAE is the same."""
+    ours, theirs = one.artifact.meta, other.artifact.meta
+    return all(ours[name] == theirs[name] for name in SAE if name in ours and name in theirs)

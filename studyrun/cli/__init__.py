@@ -50,6 +50,7 @@ def _command(words: list[str]) -> int:
         from studyrun.cli import arguments, commands
 
         options = arguments.parse(words)
+        options.words = words
         function = getattr(commands, options.command.replace("-", "_"))
         code: int = function(options)
     except StudyError as error:

@@ -175,6 +175,54 @@ def _explain(command: Parser) -> None:
     command.add_argument("step", metavar="STEP", help="a step of that run")
 
 
+def _show(command: Parser) -> None:
+    command.add_argument("run", metavar="RUN", help="a run's folder, a study's folder or file")
+    command.add_argument(
+        "what",
+        metavar="TABLE",
+        nargs="?",
+        default="summary",
+        help="labels, effects, verdicts or any table (default: a list of them)",
+    )
+    command.add_argument("--where", metavar="SQL", help="rows, e.g. \"kind = 'value' AND q < 0.1\"")
+    command.add_argument("--sort", metavar="SQL", help="their order, e.g. 'lift DESC, q'")
+    command.add_argument("--columns", metavar="A,B", type=_names, default=(), help="which columns")
+    command.add_argument(
+        "--limit", metavar="N", type=_count, help="rows (default: 20; all as json and csv)"
+    )
+    command.add_argument("--cell", metavar="CELL", help="a cell of a matrix")
+    command.add_argument(
+        "--format", choices=("table", "json", "csv"), default="table", help="(default: table)"
+    )
+    _plugin(command)
+    _out(command)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in map(str.strip, text.split(",")) if name)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
+    return int(text)
+
+
+def _compare(command: Parser) -> None:
+    command.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run's folder (or a cell's in it), a study's folder or file",
+    )
+    command.add_argument(
+        "--into", metavar="FOLDER", help="where the page goes (default: outputs/compare/NAMES)"
+    )
+    _format(command)
+    _plugin(command)
+    _out(command)
+
+
 def _plugins(command: Parser) -> None:
     _plugin(command)
     _format(command)
@@ -200,6 +248,8 @@ COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "check": ("say everything that is wrong with a study", _check),
     "plan": ("say what a run would do, and why", _plan),
     "explain": ("say why a step of a run ran or was reused", _explain),
+    "show": ("show a table of a run, or some of its rows", _show),
+    "compare": ("make a page that shows runs side by side", _compare),
     "plugins": ("list every component, and the plugins that are broken", _plugins),
     "describe": ("show a component's parameters and an example", _describe),
     "schema": ("print the JSON Schema of a study", _plugin),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
     from studyrun.registry import Registry
     from studyrun.running.preparation import Prepared
 
-__all__ = ["check", "describe", "explain", "new_plugin", "plan", "plugins", "run", "schema"]
+__all__ = [
+    "check",
+    "compare",
+    "describe",
+    "explain",
+    "new_plugin",
+    "plan",
+    "plugins",
+    "run",
+    "schema",
+    "show",
+]
 
 
 def run(options: Namespace) -> int:
@@ -34,6 +46,8 @@ def run(options: Namespace) -> int:
         progress=Progress(quiet=options.quiet),
         study_file=prepared.file,
         lines=prepared.lines(),
+        command=shlex.join(["studyrun", *options.words]),
+        rerun=prepared.rerun,
     )
     try:
         outcome = execute(prepared.plan, prepared.registry, prepared.store, prepared.runs, how)
@@ -84,10 +98,46 @@ def plan(options: Namespace) -> int:
 def explain(options: Namespace) -> int:
     """Say why a step of a run ran or was reused."""
     from studyrun import runs
+    from studyrun.cli.finding import find_run
     from studyrun.cli.outcome import explanation_text
 
-    found = runs.explain(runs.open_run(options.run), options.step)
+    found = runs.explain(find_run(options.run), options.step)
     write("\n\n".join(map(explanation_text, found)))
+    return 0
+
+
+def show(options: Namespace) -> int:
+    """Show the tables of a run, or rows of one of them."""
+    from studyrun.cli import show as view
+    from studyrun.cli.finding import find_run, one_cell
+
+    found = find_run(options.run, options.out, options.plugins)
+    if options.what == view.OVERVIEW and options.cell is None:
+        write(view.overview(found, options.format))
+        return 0
+    cell = one_cell(found, options.cell)
+    if options.what == view.OVERVIEW:
+        write(view.overview(cell, options.format))
+        return 0
+    question = view.Question(options.where, options.sort, options.columns, options.limit)
+    write(view.table_text(cell, options.what, question, options.format))
+    return 0
+
+
+def compare(options: Namespace) -> int:
+    """Make the page that shows runs side by side, and say in short what is on it."""
+    from studyrun.cli import comparison
+    from studyrun.cli.finding import find_run
+    from studyrun.running.index import comparison_files
+
+    runs = [find_run(each, options.out, options.plugins) for each in options.runs]
+    folder = Path(options.into) if options.into else comparison.folder_for(runs, options.out)
+    found = comparison.side_by_side(runs, folder)
+    files = comparison_files(_registry(options), found)
+    page = comparison.write_files(files, folder)
+    as_json = options.format == "json"
+    view = comparison.comparison_json if as_json else comparison.comparison_text
+    write(view(found, files, page))
     return 0
 
 
@@ -166,7 +216,7 @@ def _study_file(options: Namespace) -> str:
 
 
 def _write_summary(folder: Path, registry: Registry) -> None:
-    from studyrun.cli.outcome import summary_text
+    from studyrun.cli.summary import summary_text
     from studyrun.running.history import read_record
     from studyrun.runs import Run
 

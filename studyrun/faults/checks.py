@@ -70,6 +70,7 @@ class Checks:
         self._bound: dict[str, Bound | StudyError] = {}
         self._named: dict[str, list[tuple[KeyPath, Kind, Any]]] = {}
         self._told: dict[str, Mapping[str, Table]] = {}
+        self._wanted: dict[str, tuple[Component, ...] | StudyError] = {}
         self.models = Models(registry)
 
     def examine(
@@ -103,6 +104,35 @@ class Checks:
         if key not in self._told:
             self._told[key] = self._registry.tables(bound)
         return self._told[key]
+
+    def wants(self, usage: Usage) -> tuple[Component, ...]:
+        """The steps that a step wants to show; with its defaults, where its parameters are wrong.
+
+        Raises:
+            PluginError: it fails to say.
+        """
+        if usage.component is None or not usage.component.wants:
+            return ()
+        key = json.dumps(usage.ref)
+        if key not in self._wanted:
+            self._wanted[key] = self._asked_wants(usage, usage.component)
+        found = self._wanted[key]
+        if isinstance(found, StudyError):
+            raise found
+        return found
+
+    def _asked_wants(
+        self, usage: Usage, component: Component
+    ) -> tuple[Component, ...] | StudyError:
+        bound = self._bind(usage)
+        if isinstance(bound, StudyError):
+            bound = self._bind(Usage(usage.path, usage.kind, component.name, component))
+        if isinstance(bound, StudyError):
+            return ()  # said where it is examined
+        try:
+            return self._registry.wants(bound)
+        except StudyError as error:
+            return error
 
     def _inner(self, usage: Usage, component: Component) -> list[Usage]:
         """The components that the parameters name."""

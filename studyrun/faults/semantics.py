@@ -11,9 +11,10 @@ from studyrun.faults.findings import Finding
 from studyrun.faults.hypotheses import column_faults, sound_hypotheses, table_faults
 from studyrun.reading.keywords import RESERVED_STEPS
 from studyrun.reading.links import Link, Slot, link
+from studyrun.reading.wanted import with_wanted
 from studyrun.running.tables import public_name
 from studyrun.variants import with_variants
-from studyrun.wiring import DATA, nodes_of, steps_read
+from studyrun.wiring import DATA, nodes_of, slot_of, steps_read
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -48,9 +49,10 @@ class Semantics:
         if not isinstance(document, dict):
             return []
         usages = {str(each.path[-1]): each for each in self._usages(document, unsound)}
-        slots = [_slot(name, usage) for name, usage in usages.items() if name != MODEL]
+        slots, failed = self._slots(usages)
         links, wrong = link(slots)
         found = [each for each in wrong if (*each.path[:2], "needs") not in unsound]
+        found += failed
         if MODEL not in usages:
             found += _without_model(links)
         hypotheses, faults = sound_hypotheses(document, unsound)
@@ -59,6 +61,28 @@ class Semantics:
         found += self._examined(usages, links, unsound, bound)
         tables, faults = self._told(hypotheses, usages, bound)
         return [*found, *faults, *column_faults(hypotheses, tables)]
+
+    def _slots(self, usages: dict[str, Usage]) -> tuple[list[Slot], list[Finding]]:
+        """All steps, those that others want (put into `usages`) too; and who fails to say."""
+        failed: dict[KeyPath, Finding] = {}
+
+        def wants(slot: Slot) -> list[Slot]:
+            usage = usages.get(slot.name) or self._implied(slot)
+            try:
+                return [slot_of(each.name, each) for each in self._checks.wants(usage)]
+            except StudyError as error:
+                failed[usage.path] = Finding(usage.name_path, str(error), "plugin")
+                return []
+
+        slots = [_slot(name, usage) for name, usage in usages.items() if name != MODEL]
+        slots = with_wanted(slots, wants, model=MODEL in usages)
+        usages |= {slot.name: self._implied(slot) for slot in slots if slot.wanted_by}
+        return slots, [*failed.values()]
+
+    def _implied(self, slot: Slot) -> Usage:
+        """The use of a step that the study does not write, at the one that wants it."""
+        path = ("steps", slot.wanted_by, "use")
+        return Usage(path, "step", slot.use, self._registry.find("step", slot.use))
 
     def _usages(self, document: Any, unsound: Collection[KeyPath]) -> Iterator[Usage]:
         for section in (MODEL, DATA):
@@ -105,7 +129,7 @@ class Semantics:
             scope = CheckScope(facts, above, inputs)
             one, found = self._checks.examine(usage, scope, wrong.get(usage.path, ()))
             bound |= {each.slot.name: one} if one else {}
-            yield from found
+            yield from (_at_asker(fault, each.slot) for fault in found)
         if (MODEL in usages) == (facts is not None):
             yield from self._unfit_variants(links, bound, model, facts)
 
@@ -147,7 +171,17 @@ def _slot(name: str, usage: Usage) -> Slot:
     given = tuple(map(str, needs)) if isinstance(needs, list) else None
     if usage.component is None:
         return Slot(name, needs=given)
-    return Slot(name, usage.component.takes, usage.component.makes, given)
+    return slot_of(name, usage.component, given)
+
+
+def _at_asker(finding: Finding, slot: Slot) -> Finding:
+    """What is wrong with a step that the study does not write, said where it is wanted."""
+    if not slot.wanted_by:
+        return finding
+    path = ("steps", slot.wanted_by, "use")
+    where = ".".join(map(str, finding.path[len(path) :]))
+    message = f"shows {slot.name!r}, which would be wrong{where and f' in its {where}'}: "
+    return Finding(path, message + finding.message, finding.code)
 
 
 def _without_model(links: Sequence[Link]) -> Iterator[Finding]:

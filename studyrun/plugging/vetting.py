@@ -16,6 +16,9 @@ __all__ = ["estimate_fault", "faults_of", "variant_faults"]
 KINDS: tuple[str, ...] = get_args(Kind)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+ROLES = ("check", "digest", "facts", "variants", "tables", "estimate", "wants", "shows")
+"""Fields of a record that name a light function."""
+REPORT = "report"
 TAKES = re.compile(r"\*|[a-z][a-z0-9]*(-[a-z0-9]+)*\??")
 
 
@@ -80,17 +83,26 @@ def _references(record: Component) -> list[str]:
     faults = []
     if not _matches(TARGET, record.target):
         faults.append(f"target {record.target!r} is not 'package.module:name'")
-    for role in ("check", "digest", "facts", "variants", "tables", "estimate"):
+    for role in ROLES:
         value = getattr(record, role)
         if value != "" and not _matches(TARGET, value):
             faults.append(f"{role} {value!r} is not 'package.module:name'")
-    if record.variants and record.kind != "step":
-        faults.append(f"variants, which a {record.kind} cannot ask for; only a step can")
+    if record.kind == "model" and not record.facts:
+        faults.append("a model needs facts='package.module:function'")
+    return [*faults, *_misplaced(record)]
+
+
+def _misplaced(record: Component) -> list[str]:
+    """Functions that a component of that kind is never asked for."""
+    faults = []
+    for role in ("variants", "wants"):
+        if getattr(record, role) and record.kind != "step":
+            faults.append(f"{role}, which a {record.kind} cannot ask for; only a step can")
+    if record.shows and record.makes != REPORT:
+        faults.append(f"shows, which only a step that makes a {REPORT!r} has")
     for role in ("tables", "estimate"):
         if getattr(record, role) and record.kind not in ("step", "data"):
             faults.append(f"{role}, which only steps and data have, not a {record.kind}")
-    if record.kind == "model" and not record.facts:
-        faults.append("a model needs facts='package.module:function'")
     return faults
 
 

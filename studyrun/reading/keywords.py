@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["KIND_MARK", "NEEDS", "RESERVED_STEPS", "VARIANT", "sections", "study"]
+__all__ = ["KIND_MARK", "LONGEST_NAME", "NEEDS", "RESERVED_STEPS", "VARIANT", "sections", "study"]
 
 Schema = dict[str, Any]
 
@@ -17,6 +17,8 @@ RESERVED_FOLDERS = ("store", r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 """The store lies beside the studies; the others are devices on Windows. In any case of letters."""
 NAME = r"^[A-Za-z][A-Za-z0-9_-]*$"
 """Good as a folder, a file and a table on every system."""
+LONGEST_NAME = 64
+"""Characters of a step's or a hypothesis' name."""
 VARIANT = "@"
 """Between the names of a step and of its variant, `sae@seed-1`; never in a study's own name."""
 LARGEST_SEED = 2**32 - 1
@@ -131,9 +133,13 @@ def sections() -> dict[str, Schema]:
     """The sections that components fill, complete and (`partial.`) laid over another study's."""
     steps = {
         "type": "object",
-        "propertyNames": {"pattern": NAME, "maxLength": 64, "not": {"enum": list(RESERVED_STEPS)}},
+        "propertyNames": {
+            "pattern": NAME,
+            "maxLength": LONGEST_NAME,
+            "not": {"enum": list(RESERVED_STEPS)},
+        },
     }
-    claims = {"type": "object", "propertyNames": {"pattern": NAME, "maxLength": 64}}
+    claims = {"type": "object", "propertyNames": {"pattern": NAME, "maxLength": LONGEST_NAME}}
     return {
         "model": {"$ref": "#/$defs/use.model"},
         "data": {"$ref": "#/$defs/use.data"},

@@ -17,7 +17,7 @@ from studyrun.faults.suggest import nearest
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Link", "Slot", "link"]
+__all__ = ["Link", "Slot", "choices", "link"]
 
 NOT_TYPES = ("*", "model", "model?", "study")
 """What a component may take besides artifacts of a type."""
@@ -32,6 +32,10 @@ class Slot:
     makes: str = ""
     """Empty where the component is unknown, so nobody can say what it makes."""
     needs: tuple[str, ...] | None = None
+    use: str = ""
+    """A step's component; empty where it is unknown."""
+    wanted_by: str = ""
+    """The step that shows it, for one that the study does not write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +56,25 @@ def link(slots: Sequence[Slot]) -> tuple[list[Link], list[Finding]]:
 
     The order is the written one, with a step's `needs` pulled before it.
     """
+    linker = _linked(slots)
+    return list(linker.links.values()), linker.faults
+
+
+def choices(slots: Sequence[Slot], slot: Slot) -> list[list[str]]:
+    """For every type that a slot after these takes and several make: who makes it."""
+    linker = _linked(slots)
+    earlier = list(linker.links)
+    makers = (linker.makers(wanted, earlier) for wanted in slot.takes if wanted not in NOT_TYPES)
+    return [each for each in makers if len(each) > 1]
+
+
+def _linked(slots: Sequence[Slot]) -> _Linker:
     faults = list(_unknown_needs(slots))
     order, cyclic = _order(slots)
     linker = _Linker(order, [*faults, *cyclic])
     for slot in order:
         linker.add(slot)
-    return list(linker.links.values()), linker.faults
+    return linker
 
 
 def _unknown_needs(slots: Sequence[Slot]) -> Iterator[Finding]:

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["LATEST", "RECORD", "History", "read_record", "resolve"]
+__all__ = ["LATEST", "RECORD", "STORE", "History", "read_record", "resolve"]
 
 RECORD = "run.json"
 LATEST = "latest"
+STORE = "store"
+"""The store's folder, beside those of the studies."""
 
 
 @dataclass(frozen=True, slots=True)

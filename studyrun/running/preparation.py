@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from studyrun.plan import Plan, plan
 from studyrun.reading.checking import check_study
 from studyrun.reading.drafts import read_draft
 from studyrun.reading.overrides import setting
-from studyrun.running.history import History
+from studyrun.running.history import STORE, History
 from studyrun.store import Store
 from studyrun.validation import in_order
 from studyrun.wiring import VERDICTS, wire_cells
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
     from studyrun.reading.document import Node
     from studyrun.registry import Registry
 
-__all__ = ["STORE", "Prepared", "prepare"]
+__all__ = ["Prepared", "prepare"]
 
-STORE = "store"
-"""The store's folder, beside those of the studies."""
+OUT = "outputs"
+"""Where results go if nobody says otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +46,8 @@ class Prepared:
     """The study's."""
     documents: Mapping[str, Node]
     """The document of every cell, by the cell's name."""
+    rerun: str
+    """The command that prepares and runs the same again, from the same folder."""
 
     def rehearse(self) -> None:
         """Nothing, if polars can ask every hypothesis that is still to be judged.
@@ -81,7 +85,7 @@ def prepare(
     study: str | Path,
     *,
     settings: Sequence[str] | Mapping[str, Any] = (),
-    out: str | Path = "outputs",
+    out: str | Path = OUT,
     plugins: Sequence[str] = (),
 ) -> Prepared:
     """Check a study and plan it; writes nothing.
@@ -111,7 +115,20 @@ def prepare(
     documents = {
         cell.cell: document for cell, document in zip(checked.cells, checked.documents, strict=True)
     }
-    return Prepared(planned, registry, store, folder / name, Path(study), documents)
+    rerun = _command(Path(study), settings, plugins, folder)
+    return Prepared(planned, registry, store, folder / name, Path(study), documents, rerun)
+
+
+def _command(study: Path, settings: Sequence[str], plugins: Sequence[str], out: Path) -> str:
+    try:
+        study = Path(os.path.relpath(study))
+    except ValueError:  # on another drive
+        study = study.absolute()
+    words = ["studyrun", study.as_posix()]
+    words += [word for each in settings for word in ("--set", each)]
+    words += [word for each in plugins for word in ("-p", each)]
+    words += ["--out", str(out)] if out != Path(OUT) else []
+    return shlex.join(words)
 
 
 def _judges(step: PlannedStep) -> bool:

@@ -1,11 +1,15 @@
 """`run.json`: what a run was, what became of every step, and with what it was made.
 
 ```
-format, run, study, status, started, ended, seconds, study_file, warnings, error
+format, run, study, status, started, ended, seconds, study_file, command, rerun, warnings, error
 cells: {<cell>: {study, study_digest, steps: {<step>: {component, plugin, type, action, reasons,
-        warnings, key, recipe, status, seconds, peak_memory, error}}}}
+        warnings, key, recipe, wanted_by, status, seconds, peak_memory, error}}}}
 seed, versions, plugins, git, hardware, peak_memory
+index: the key of the page over a matrix' cells, where there is one
 ```
+
+`command` is what was typed, word for word, null for a run from Python; `rerun` is the command that
+does the same again, from the same folder: study, `--set`, `-p` and `--out`.
 
 `status` of a run: running (or killed), done, failed, interrupted; of a step: planned, running,
 done, reused, failed, blocked, interrupted.
@@ -13,8 +17,10 @@ done, reused, failed, blocked, interrupted.
 
 from __future__ import annotations
 
+import copy
 import json
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -26,11 +32,13 @@ from studyrun.running.machine import git_state, hardware, versions
 from studyrun.storing.files import point_link, replace_file, writing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from studyrun.contracts import Kind
     from studyrun.plan import Plan, PlannedStep
     from studyrun.registry import Registry
 
-__all__ = ["Record", "new_folder"]
+__all__ = ["Origin", "Record", "new_folder"]
 
 FORMAT = 1
 OFTEN = 1.0
@@ -53,12 +61,22 @@ def new_folder(runs: Path) -> Path:
                 return folder
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a run came from."""
+
+    study_file: Path | None = None
+    """As it was given."""
+    command: str | None = None
+    """What was typed; None for a run from Python."""
+    rerun: str | None = None
+    """The command that does the same again, from the same folder."""
+
+
 class Record:
     """The record of one run, written in one step each time so that it can be read at any time."""
 
-    def __init__(
-        self, folder: Path, plan: Plan, registry: Registry, study_file: Path | None
-    ) -> None:
+    def __init__(self, folder: Path, plan: Plan, registry: Registry, origin: Origin) -> None:
         self.folder = folder
         self._start, self._written = time.monotonic(), 0.0
         first = next(iter(plan.cells.values())).study
@@ -70,14 +88,16 @@ class Record:
             "started": now(),
             "ended": None,
             "seconds": None,
-            "study_file": str(study_file) if study_file else None,
+            "study_file": str(origin.study_file) if origin.study_file else None,
+            "command": origin.command,
+            "rerun": origin.rerun,
             "warnings": list(plan.warnings),
             "error": None,
             "cells": _cells(plan, registry),
             "seed": first.seed,
             "versions": versions(),
             "plugins": _plugins(plan, registry),
-            "git": git_state(study_file.parent if study_file else first.folder),
+            "git": git_state(origin.study_file.parent if origin.study_file else first.folder),
             "hardware": None,
             "peak_memory": {},
         }
@@ -108,6 +128,17 @@ class Record:
 
     def _steps(self) -> list[dict[str, Any]]:
         return [entry for cell in self.data["cells"].values() for entry in cell["steps"].values()]
+
+    def of_cell(self, cell: str) -> dict[str, Any]:
+        """A copy of what is known so far, with that cell alone: what a report may show."""
+        return copy.deepcopy({**self.data, "cells": {cell: self.data["cells"][cell]}})
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Write down warnings that came after the end, if any of them is new."""
+        known = self.data["warnings"]
+        self.data["warnings"] = list(dict.fromkeys([*known, *warnings]))
+        if len(self.data["warnings"]) > len(known):
+            self.save()
 
     def save(self) -> None:
         """Write `run.json`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,12 @@ from studyrun.artifacts import TENSORS, Result
 from studyrun.keys import canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import polars as pl
     from torch import Tensor
 
-__all__ = ["MANIFEST", "fault_of", "write"]
+__all__ = ["MANIFEST", "fault_of", "fault_of_files", "write"]
 
 MANIFEST = "manifest.json"
 ROWS_PER_GROUP = 2**18
@@ -38,7 +39,7 @@ def fault_of(result: Any) -> str | None:
         _fault_of_tables(result.tables)
         or _fault_of_tensors(result.tensors)
         or _fault_of_meta(result.meta)
-        or _fault_of_files(result.files)
+        or fault_of_files(result.files)
     )
 
 
@@ -79,7 +80,10 @@ def _fault_of_meta(meta: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _fault_of_files(files: Mapping[str, Any]) -> str | None:
+def fault_of_files(files: Any) -> str | None:
+    """Why they cannot be written as plain files, by name; None if they can."""
+    if not isinstance(files, Mapping):
+        return f"files are {type(files).__name__}, not a mapping of names to bytes"
     for name, content in files.items():
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or str(path) != name or "\\" in name:

@@ -20,6 +20,7 @@ __all__ = [
     "flush",
     "link_file",
     "point_link",
+    "put_file",
     "replace_file",
     "sha256_of",
     "writing",
@@ -70,6 +71,17 @@ def replace_file(path: Path, content: bytes) -> None:
         flush(beside)
         beside.replace(path)
         flush(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def put_file(path: Path, content: bytes) -> None:
+    """Write a file that can be made again: a reader sees the old bytes or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from studyrun.testing import run_study, tiny_study
-from studyrun_classify import distribution, labels
+from studyrun_classify import distribution, labels, occurrences
 from studyrun_classify.classifiers import enrichment
 from studyrun_classify.controls import agreement, rates, stability, swap_pairs
 
@@ -20,6 +20,7 @@ SCHEMAS = {
     "labels_controls": rates.SCHEMA,
     "labels_distribution": distribution.SCHEMA,
     "labels_matches": stability.SCHEMA,
+    "labels_occurrences": occurrences.SCHEMA,
     "labels_swap_pairs": swap_pairs.SCHEMA,
 }
 LABELS = """
@@ -32,6 +33,7 @@ plain: {{use: classify, with: {{concepts: [operations], permutations: 0, matched
 swaps: {{use: swap, needs: [labels]}}
 """
 D_SAE = 24
+OPERATORS = pl.element().struct.field("operators")
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +143,17 @@ def test_the_labels_name_their_top_problems(run):
     top = run["labels"].read_table("top_problems")
     for feature, ids in run["labels"].table.select("feature", "top_problems").iter_rows():
         assert ids == top.filter(feature=feature).sort("place")["id"].to_list()
+
+
+def test_every_membership_has_its_occurrences(run):
+    """Where a problem uses an operation some step does, and no step of any other."""
+    table = run["labels"].read_table("occurrences")
+    assert table.drop("steps").equals(run["labels"].read_table("membership"))
+    operators = run["data"].table.select(used=pl.col("steps").list.eval(OPERATORS))["used"]
+    assert table.height
+    for problem, concept, steps in table.iter_rows():
+        used = operators[problem].to_list()
+        assert steps == [i for i, each in enumerate(used) if concept.split()[1] in each]
 
 
 def test_swaps_are_those_of_the_table_or_say_what_it_says(run):

@@ -40,7 +40,8 @@ USAGE = {
     "unknown command": (
         ["chek", "a.yaml"],
         "studyrun: there is no command or study 'chek'; did you mean 'check'?\n"
-        "  commands: run, check, plan, explain, plugins, describe, schema, new-plugin\n",
+        "  commands: run, check, plan, explain, show, compare, plugins, describe, schema, "
+        "new-plugin\n",
     ),
     "unknown option": (
         ["check", "a.yaml", "--fromat", "json"],
@@ -56,6 +57,16 @@ USAGE = {
         ["new-plugin"],
         "studyrun new-plugin: the following arguments are required: NAME "
         "(see studyrun new-plugin --help)\n",
+    ),
+    "wrong limit": (
+        ["show", "outputs/a", "--limit", "-1"],
+        "studyrun show: argument --limit: '-1' is not a number of rows "
+        "(see studyrun show --help)\n",
+    ),
+    "nothing to compare": (
+        ["compare"],
+        "studyrun compare: the following arguments are required: RUN "
+        "(see studyrun compare --help)\n",
     ),
     "negative wait": (
         ["a.yaml", "--wait", "-1"],

@@ -123,5 +123,5 @@ def test_a_character_that_the_terminal_cannot_show_is_escaped(home):
 def test_wrong_usage_has_no_traceback(home):
     code, out, err = finish(start(home, "explain", "nowhere", "sums"))
     assert (code, out) == (2, "")
-    assert err.endswith("nowhere is not a run: no run.json in it\n")
+    assert err.endswith("nowhere is not a run: there is no such folder\n")
     assert len(err.splitlines()) == 1

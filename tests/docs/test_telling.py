@@ -46,3 +46,16 @@ def test_the_estimate_of_the_reference_estimates():
     params = SimpleNamespace(rounds=5)
     assert estimate(params, CheckScope()) is None
     assert estimate(params, scope) == Estimate(2000.0, 20, "5 rounds at 2 sites")
+
+
+def test_the_report_of_the_reference_shows_what_ran():
+    show = done(code("reference/hooks.md", "def show(files, run, cell)")).show
+    steps = {"a": {"status": "done"}, "b": {"status": "reused"}, "c": {"status": "done"}}
+    shown = show({"report.md": b"Text."}, {"cells": {"k=1": {"steps": steps}}}, "k=1")
+    assert shown == {"report.md": b"Text.\n2 steps ran.\n"}
+
+
+def test_the_wishes_of_the_reference_are_names():
+    wanted = done(code("reference/hooks.md", "def wanted(params)")).wanted
+    assert wanted(SimpleNamespace(pages=False)) == []
+    assert all(isinstance(name, str) for name in wanted(SimpleNamespace(pages=True)))

@@ -10,25 +10,28 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "studyrun"
 PLUGINS = ROOT / "plugins"
-FLOW = ["data", "models", "extract", "sae", "classify", "intervene", "report"]
+FLOW = ["data", "models", "extract", "sae", "classify", "features", "intervene", "report"]
 LAYERS = [
     {"errors", "hookspecs", "params", "suggest", "drift", "sql", "keys", "files", "lock", "machine"}
     | {"scalars", "keywords", "sqlwords", "names"},
     {"diagnostics", "artifacts", "contents", "tables", "history", "document", "words"}
     | {"columns", "places"},
-    {"contracts", "analysis", "edits"},
+    {"contracts", "analysis", "edits", "sections"},
     {"source", "registry", "catalog", "plugins", "discovery", "vetting", "marks", "derived"}
     | {"syntax", "parser", "findings", "fields", "references"},
-    {"study", "overrides", "drafts", "matrix", "links"},
+    {"study", "overrides", "drafts", "matrix", "links", "wanted"},
     {"schema", "nodes", "variants", "wiring", "wording", "conformance"},
     {"validation", "semantics", "checks", "checking", "hypotheses"},
     {"store", "progress", "events", "batches", "recipes", "reasons"},
     {"plan", "context", "verdicts", "execution", "exports", "record", "queries", "rehearsal"}
     | {"estimates"},
-    {"runner", "preparation"},
-    {"runs"},
+    {"runs", "settings", "preparation"},
+    {"comparing"},
+    {"index"},
+    {"runner"},
+    {"launch"},
     {"testing", "laws", "attempt", "trials", "labelling", "evidence", "samples", "specimen"}
-    | {"describe", "scaffold", "told"},
+    | {"describe", "scaffold", "told", "found"},
     {"cli", "__main__"},
 ]
 HEAVY = {

@@ -75,7 +75,7 @@ PARTS = {
     "kind": (
         GOOD.replace('"concept"', '"notion"'),
         "kind 'notion' is not one of model, data, step, concept, classifier, intervention, "
-        "effect, sae-format, artifact, executor",
+        "effect, sae-format, artifact, executor, section, comparison",
     ),
     "name": (
         GOOD.replace('"fine"', '"Fine One"'),
@@ -119,7 +119,7 @@ PARTS = {
     "serves": (
         GOOD[:-1] + ", serves='all')",
         "serves 'all', which is not one of model, data, step, concept, classifier, "
-        "intervention, effect, sae-format, artifact, executor",
+        "intervention, effect, sae-format, artifact, executor, section, comparison",
     ),
     "arity": (GOOD[:-1] + ", arity=3)", "arity 3 is not 1 or 2"),
     "laws": (GOOD[:-1] + ", laws=['x'])", "laws ['x'] is not a tuple of Law records"),

@@ -40,6 +40,7 @@ def test_its_components_stand_beside_the_built_in_ones(env, tmp_path):
             ("intervention", "clamp"),
             ("step", "clamp"),
             ("effect", "parity-of-answer"),
+            ("section", "even-features"),
         ]
     }
 
@@ -65,6 +66,7 @@ def test_its_study_runs_from_yaml_alone(env, tmp_path):
     assert {step["status"] for step in steps.values()} == {"done"}
     assert steps["clamped"]["plugin"] == "parity (studyrun-parity 0.1.0)"
     assert (run / "report.html").stat().st_size > 10_000
+    assert "Even and odd answers" in (run / "report.md").read_text()
     import polars as pl
 
     labels = pl.read_parquet(run / "tables" / "labels.parquet")

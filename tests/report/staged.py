@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import torch
 from staged_effects import staged_effects
+from staged_features import staged_coactivation, staged_portraits
 
 from shelf import Shelf, surroundings
 from studyrun import Artifact, Inputs, Result
@@ -38,6 +39,8 @@ STEPS = {
     "features": {"use": "sae-encode", "version": "1", "with": {}},
     "labels": {"use": "classify", "version": "1",
                "with": {"classifier": "enrichment", "ranks": ["1-20", "50-200", "400-512"]}},
+    "portraits": {"use": "portraits", "version": "1", "with": {"split": "validation"}},
+    "coactivation": {"use": "coactivation", "version": "1", "with": {}},
     "ablation": {"use": "ablate", "version": "1", "with": {"features": {"top": 10}}},
     "frequent": {"use": "mean-ablate", "version": "1", "with": {"scales": [0.5, 1.0, 2.0]}},
     "patched": {"use": "patch", "version": "1", "with": {"controls": {"alpha": 0.05}}},
@@ -78,6 +81,10 @@ def staged(folder: Path, d_sae: int = 512, n_problems: int = 1200) -> Inputs:
         },
     )
     steps["labels"] = shelf.put("labels", classify(params, given, surroundings()), "classify 1")
+    portraits = staged_portraits(steps["data"], sae, features)
+    steps["portraits"] = shelf.put("portraits", portraits, "portraits 1")
+    pairs = staged_coactivation(steps["data"], features)
+    steps["coactivation"] = shelf.put("coactivation", pairs, "coactivation 1")
     ids = steps["data"].table["id"].to_list()
     for name, result in staged_effects(steps["labels"].table, ids).items():
         steps[name] = shelf.put("effects", result, f"{STEPS[name]['use']} 1")
@@ -131,7 +138,7 @@ def _sae(d_sae: int, seed: int) -> Result:
         "l0": [32.0, 31.98], "dead": [12, 31], "dead_share": [12 / d_sae, 31 / d_sae],
     })  # fmt: skip
     meta = {"layer": 14, "position": 3, "d_sae": d_sae, "k": 32}
-    epochs = pl.DataFrame({"epoch": [1], "loss": [0.1]})
+    epochs = pl.DataFrame({"epoch": [1, 2, 3], "fvu": [0.4, 0.2, 0.03125]})
     tables = {"table": epochs, "quality": quality}
     return Result(tables=tables, tensors={"W_dec": W_dec}, meta=meta)
 
@@ -159,6 +166,8 @@ def _acts(problems: pl.DataFrame, d_sae: int, seed: int = 0, *, follows: bool = 
         if truth is not None and feature < 40:
             strength += 2.2 * truth[active]
         rows.append((active, np.full(len(active), feature), strength))
+    if follows:
+        rows = _together(rows, d_sae)
     problem, feature, activation = (np.concatenate(part) for part in zip(*rows, strict=True))
     table = pl.DataFrame({
         "problem": problem.astype(np.uint32), "feature": feature.astype(np.uint32),
@@ -167,6 +176,16 @@ def _acts(problems: pl.DataFrame, d_sae: int, seed: int = 0, *, follows: bool = 
     rows_table = problems.with_row_index("problem").select("problem", "id", "split")
     meta = {"d_sae": d_sae, "layer": 14, "position": 3, "n": n}
     return Result(tables={"table": table, "rows": rows_table}, meta=meta)
+
+
+def _together(rows: list[tuple], d_sae: int) -> list[tuple]:
+    """Two features that know of nothing are active where a third one is, nearly always."""
+    rng, first = np.random.default_rng(8), 25 * d_sae // 64
+    active, _, strength = rows[first]
+    for follower in (first + 2, first + 4):
+        kept = np.flatnonzero(rng.random(len(active)) < 0.85)
+        rows[follower] = (active[kept], np.full(len(kept), follower), strength[kept])
+    return rows
 
 
 def _no_swaps() -> Result:

@@ -52,7 +52,7 @@ def told(files, section):
 def seen(files):
     """Everything that a reader of the page or of the text reads, the SQL and parameters aside."""
     text = re.split(r"(?m)^## Provenance", files["report.md"])[0]
-    page = Page(files["report.html"].split('<section id="provenance"')[0] + "</main></body></html>")
+    page = Page(re.sub(r'(?s)<section id="provenance".*?</section>', "", files["report.html"]))
     return f"{text} {' '.join(page.texts)}"
 
 
@@ -74,25 +74,28 @@ def test_the_head_says_how_many_are_labelled_and_how_many_by_chance(files, label
 
 
 def test_every_label_stands_beside_its_controls(files, named):
-    _, table = blocks(files, "features", "table")
+    (table,) = blocks(files, "features", "features")
     assert len(named) >= 3
     for row in rows(table):
+        if row["feature"] not in named:
+            continue
         stored = named[row["feature"]]
         shown = ("permuted_rate", "matched_rate", "stability", "rate", "expected_rate", "q")
         assert {name: row[name] for name in shown} == {name: stored[name] for name in shown}
     groups = {each["name"]: each["group"] for each in table["columns"]}
     assert {name for name, group in groups.items() if group == "Controls"} == {
         "permuted_rate", "matched_rate", "stability"}  # fmt: skip
-    below = [cell["detail"] for cell in table["rows"][0]][-1]
+    place = [each["name"] for each in table["columns"]].index("stability")
+    below = table["rows"][0][place]["detail"]
     first = named[rows(table)[0]["feature"]]
     assert float(below.removeprefix("cosine ")) == pytest.approx(first["match_cosine"], abs=5e-4)
     untrained = in_words(first["untrained_rate"])
     assert f"of the untrained model's features {untrained}" in table["note"]
 
 
-def test_the_half_that_confirmed_is_said_once_or_beside_each_label(altered, files, labels, named):
+def test_the_half_that_confirmed_is_said_beside_each_label(altered, files, labels, named):
     halves = {row["evidence"] for row in named.values()}
-    _, table = blocks(files, "features", "table")
+    (table,) = blocks(files, "features", "features")
     if len(halves) == 1:
         assert f"counted on: {halves.pop()}" in table["note"]
     first, second = "first half, found on the second", "second half, found on the first"
@@ -101,23 +104,24 @@ def test_the_half_that_confirmed_is_said_once_or_beside_each_label(altered, file
         evidence=pl.when(smallest).then(pl.lit(first)).otherwise(pl.lit(second))
     )
     kept = dict(mixed.select("feature", "evidence").iter_rows())
-    _, table = blocks(report(altered(table=mixed)), "features", "table")
+    (table,) = blocks(report(altered(table=mixed)), "features", "features")
     assert "counted on" not in table["note"]
     place = [column["name"] for column in table["columns"]].index("q")
     shown = {row[0]["value"]: row[place]["detail"] for row in table["rows"]}
-    assert shown == {feature: kept[feature].split(",")[0] for feature in named}
-    assert set(shown.values()) == {"first half", "second half"}
+    halves = {feature: kept[feature].split(",")[0] for feature in named}
+    assert halves == {feature: shown[feature] for feature in named}
+    assert set(halves.values()) == {"first half", "second half"}
 
 
-def test_every_portrait_says_how_its_controls_fared(files, named):
-    portraits = blocks(files, "features", "feature")
-    assert {each["feature"] for each in portraits} == set(named)
-    for each in portraits:
-        stored = named[each["feature"]]
-        shares = re.findall(r"([\d.]+)\N{NO-BREAK SPACE}%", each["controls"])
+def test_every_page_says_how_its_controls_fared(files, named):
+    (block,) = blocks(files, "features", "features")
+    pages = [page for page in block["pages"] if page["label"]]
+    assert {page["feature"] for page in pages} == set(named)
+    for page in pages:
+        stored = named[page["feature"]]
+        shares = re.findall(r"([\d.]+)\N{NO-BREAK SPACE}%", page["controls"])
         expected = [stored[name] for name in CONTROLS[:4]]
         assert shares == [in_words(value) for value in expected]
-        assert each["controls"] in files["report.md"].replace("\\", "")
 
 
 def test_the_insufficient_ones_are_summed_up_with_what_they_need(files, labels):
@@ -156,8 +160,10 @@ def test_the_controls_are_those_of_the_table(files, labels):
 def test_the_picture_of_the_controls_holds_the_same_numbers(files, labels):
     (picture, _) = blocks(files, "controls", "figure")
     (drawn,) = picture["spec"]["datasets"].values()
-    stored = labels.read_table("controls").select("classifier", "rate", "ci_low", "ci_high")
-    assert [{name: row[name] for name in stored.columns} for row in drawn] == stored.to_dicts()
+    stored = labels.read_table("controls")
+    assert [row["classifier"] for row in drawn] == stored["classifier"].to_list()
+    for name in ("rate", "ci_low", "ci_high"):
+        assert [row[name] for row in drawn] == pytest.approx(stored[name].to_list(), rel=1e-5)
 
 
 def controls(*rows):
@@ -379,7 +385,8 @@ def test_labels_of_a_third_party_have_no_controls_and_no_comparison(altered, lab
     files = report(altered(table=bare, meta={"swap_pairs": ""}, **dict.fromkeys(NEW)))
     ids = {section["id"] for section in record(files)["sections"]}
     assert not ids & {"controls", "agreement", "swap-pairs", "distribution"}
-    assert all(each["controls"] == "" for each in blocks(files, "features", "feature"))
+    (block,) = blocks(files, "features", "features")
+    assert {page["controls"] for page in block["pages"]} == {""}
     assert not ABSENT.search(seen(files))
 
 
@@ -401,8 +408,9 @@ def test_columns_without_a_single_value_leave_no_trace(altered, labels):
     files = report(altered(table=emptied, **others))
     Page(files["report.html"])
     assert not ABSENT.search(seen(files))
-    columns = [column["name"] for column in blocks(files, "features", "table")[1]["columns"]]
-    assert columns == ["feature", "rank", "label", "kind"]
+    (block,) = blocks(files, "features", "features")
+    columns = [column["name"] for column in block["columns"]]
+    assert columns == ["feature", "rank", "label", "kind", "verdict"]
 
 
 def test_kinds_of_any_name_are_counted_and_drawn(altered, labels):

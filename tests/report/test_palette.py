@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studyrun_report.palette import KINDS, OTHER_KINDS, kind_colours, ordered, style, variables
+from studyrun_report.drawing.palette import (
+    KINDS,
+    OTHER_KINDS,
+    PAGE,
+    SCALE,
+    TWO_SIDED,
+    kind_colours,
+    ordered,
+    style,
+    variables,
+)
 
 VISION = {
     "normal": np.eye(3),
@@ -81,7 +91,48 @@ def test_what_is_no_label_stands_last_and_nothing_is_lost(kinds):
 
 
 def test_every_variable_that_a_picture_uses_has_a_value_in_both_themes():
+    """Law: once for the light page, twice for the dark one: as the system prefers, as chosen."""
     sheet = style()
-    own = [name for name in variables().values() if name.startswith(("--kind-", "--other-"))]
-    assert len(own) == len(KINDS) + len(OTHER_KINDS)
-    assert all(sheet.count(f"{name}: #") == 2 for name in own)
+    own = set(variables().values())
+    assert len(own) == len(variables())
+    assert {sheet.count(f" {name}: #") for name in own} == {3}
+
+
+def test_the_readers_choice_goes_before_the_systems():
+    light, system, chosen = style().splitlines()
+    assert light.startswith(":root {")
+    assert system.startswith(
+        "@media screen and (prefers-color-scheme: dark) { :root:not([data-theme=light])"
+    )
+    assert chosen.startswith("@media screen { :root[data-theme=dark]")
+    assert system.split("{ color-scheme")[1] == chosen.split("{ color-scheme")[1]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pages_texts_and_fields_can_be_read(theme):
+    """Law (WCAG 2.2): 4.5 to 1 for text on everything it stands on, 3 to 1 for a field's border."""
+    colour = {name: getattr(tone, theme) for name, tone in PAGE.items()}
+    grounds = ["--paper", "--raised", "--hover"]
+    for ground in grounds:
+        for text in ("--ink", "--muted", "--accent", "--supported", "--refuted", "--inconclusive"):
+            assert contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
+    assert contrast(colour["--ink"], colour["--mark"]) >= 4.5
+    assert contrast(colour["--accent"], colour["--mark"]) >= 4.5
+    assert contrast(colour["--field"], colour["--paper"]) >= 3
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_steps_of_a_scale_grow_away_from_the_paper(theme):
+    """Law: more is further from the paper; of two sides both ends are furthest."""
+    paper = getattr(PAGE["--paper"], theme)
+    away = [contrast(getattr(tone, theme), paper) for tone in SCALE]
+    assert away == sorted(away)
+    sides = [contrast(getattr(tone, theme), paper) for tone in TWO_SIDED]
+    assert sides[3:] == sorted(sides[3:])
+    assert sides[3::-1] == sorted(sides[3::-1])
+
+
+def contrast(one, other):
+    """As WCAG defines it."""
+    first, second = (np.array([0.2126, 0.7152, 0.0722]) @ linear(each) for each in (one, other))
+    return (max(first, second) + 0.05) / (min(first, second) + 0.05)

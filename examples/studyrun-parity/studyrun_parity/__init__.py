@@ -1,16 +1,16 @@
-"""A studyrun plugin with a concept, a classifier, an intervention and an effect."""
+"""A studyrun plugin with a concept, a classifier, an intervention, an effect and a section."""
 
 from __future__ import annotations
 
 from studyrun import Component, Law, Measure, NoParams, hookimpl
-from studyrun_parity.params import Clamp, LiftRanked, Parity
+from studyrun_parity.params import Clamp, EvenFeatures, LiftRanked, Parity
 
 __all__ = ["studyrun_components"]
 
 
 @hookimpl
 def studyrun_components() -> list[Component]:
-    """`parity`, `lift-ranked`, `clamp` and `parity-of-answer`."""
+    """`parity`, `lift-ranked`, `clamp`, `parity-of-answer` and `even-features`."""
     return [
         Component(
             kind="concept",
@@ -55,5 +55,13 @@ def studyrun_components() -> list[Component]:
                 Measure("parity_changed", "1 where the likeliest answer's parity changed, else 0"),
                 Measure("parity_even_after", "1 where it is even after the edit", of="fact"),
             ),
+        ),
+        Component(
+            kind="section",
+            name="even-features",
+            version="1",
+            params=EvenFeatures,
+            target="studyrun_parity.section:even_features",
+            summary="the features that tell most of the answer's parity",
         ),
     ]

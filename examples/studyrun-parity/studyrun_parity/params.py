@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from studyrun import PositiveInt
 
-__all__ = ["Clamp", "LiftRanked", "Parity"]
+__all__ = ["Clamp", "EvenFeatures", "LiftRanked", "Parity"]
 
 Lift = Annotated[float, Meta(ge=1)]
 
@@ -30,6 +30,14 @@ class LiftRanked:
     """Active problems without which a feature gets no label."""
     min_lift: Lift = 1.5
     """How many times more frequent the concept must be where the feature is active."""
+
+
+@dataclass(frozen=True)
+class EvenFeatures:
+    """How much the section shows."""
+
+    top: PositiveInt = 5
+    """The features that tell most of the answer's parity."""
 
 
 @dataclass(frozen=True)

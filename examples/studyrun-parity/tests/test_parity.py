@@ -7,12 +7,20 @@ import pytest
 import torch
 
 from studyrun import Asked, Concept, Evidence, NoParams, Runs
-from studyrun.testing import check_law, check_tables, laws_of, run_study, tiny_study
+from studyrun.testing import (
+    check_law,
+    check_tables,
+    findings_of,
+    laws_of,
+    run_study,
+    tiny_study,
+)
 from studyrun_parity.classifier import lift_ranked
 from studyrun_parity.concept import parity
 from studyrun_parity.effect import parity_of_answer
 from studyrun_parity.intervention import clamp
-from studyrun_parity.params import Clamp, LiftRanked, Parity
+from studyrun_parity.params import Clamp, EvenFeatures, LiftRanked, Parity
+from studyrun_parity.section import even_features
 
 CLASSIFIER = laws_of("lift-ranked", kind="classifier", modules=["studyrun_parity"])
 
@@ -85,11 +93,12 @@ def test_lift_ranked_asks_for_lift():
 STEPS = """
 labels: {use: classify, with: {concepts: [parity], classifier: {use: lift-ranked, with: LIFT}}}
 clamped: {use: clamp, with: {value: 3.0, features: {top: 4}, EFFECTS}}
+report: {use: report, with: {sections: [even-features]}}
 """
 EFFECTS = "effects: [reconstruction, parity-of-answer], problems: 12"
 
 
-def test_a_study_can_use_all_four(tmp_path):
+def test_a_study_can_use_all_five(tmp_path):
     steps = STEPS.replace("LIFT", "{min_support: 1, min_lift: 1.0}").replace("EFFECTS", EFFECTS)
     run = run_study(tiny_study(tmp_path, steps), tmp_path, modules=["studyrun_parity"])
     labels, clamped = run["labels"].table, run["clamped"].table
@@ -105,6 +114,24 @@ def test_a_study_can_use_all_four(tmp_path):
         mean = runs.filter(pl.col("edit") == row["edit"])["value"].mean()
         assert row["parity_changed"] == (mean if mean is None else pytest.approx(mean))
     assert "parity_changed" in run["clamped"].read_table("noise")["quantity"]
+    _check_section(run)
+
+
+def _check_section(run):
+    """What the section says is what the step stored, and it stands in the report."""
+    section = even_features(EvenFeatures(top=3), findings_of(run))
+    stored = run["labels"].read_table("associations").filter(kind="parity")
+    (said, table, picture) = section.blocks
+    assert table.frame.height == min(3, stored.height)
+    assert table.frame["lift"].max() == stored["lift"].max()
+    assert said.text.startswith(f"Feature {table.frame['feature'][0]} ")
+    assert picture.chart.to_dict()["mark"]["type"] == "bar"
+    assert section.title in run["report"].file("report.md").read_text()
+
+
+def test_the_section_has_nothing_to_say_where_nothing_asked_for_parity(tmp_path):
+    run = run_study(tiny_study(tmp_path, "labels: {use: classify}"), tmp_path)
+    assert even_features(EvenFeatures(), findings_of(run)) is None
 
 
 def _runs(before: list[str], after: list[str]) -> tuple[Runs, Asked]:

@@ -11,8 +11,8 @@ from studyrun_classify.kinds import UNSPECIFIC, is_labelled
 from studyrun_report.blocks import Block, Section, Table
 from studyrun_report.sections.differences import differences
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import Spec, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["section"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Block, Cell, Column, Figure, Section, Table, Text
-from studyrun_report.charts import controls_chart
+from studyrun_report.drawing.charts import controls_chart
 from studyrun_report.labels import NEEDED, labelled
 from studyrun_report.sections.stability import stability
 from studyrun_report.source import Source, Stored
-from studyrun_report.text import NO_BREAK, NOTHING, average, harmless, plain, share_within
+from studyrun_report.writing.text import NO_BREAK, NOTHING, average, harmless, plain, share_within
 
 __all__ = ["section", "under_permutation"]
 

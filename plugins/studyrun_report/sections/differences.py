@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from studyrun_report.blocks import Table
+from studyrun_report.labelling import link_to
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import Spec, first_of, linked, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["differences"]
 
@@ -49,7 +50,7 @@ def differences(source: Source, stored: Stored, answers: pl.DataFrame) -> Iterat
     shown = every.group_by("way", maintain_order=True).head(EXAMPLES)
     wide = shown.join(_side_by_side(answers, names), on="feature", maintain_order="left")
     caption = source.named(stored, "Features on which the classifiers differ most")
-    specs = (*BEFORE, *_specs(names), *EVIDENCE)
+    specs = linked((*BEFORE, *_specs(names), *EVIDENCE), link_to(source, stored))
     table = table_of(wide, specs, id=f"{stored.slug}-differences", caption=caption)
     yield first_of(table, every.height)
 

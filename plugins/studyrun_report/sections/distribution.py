@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Block, Cell, Column, Figure, Section, Table
-from studyrun_report.charts import kinds_chart
-from studyrun_report.palette import ordered
+from studyrun_report.drawing.charts import kinds_chart
+from studyrun_report.drawing.palette import ordered
 from studyrun_report.source import Source, Stored
-from studyrun_report.text import NOTHING, harmless, plain, share_within
+from studyrun_report.writing.text import NOTHING, harmless, plain, share_within
 
 __all__ = ["section"]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import polars as pl
 
 from studyrun_report.blocks import Figure
-from studyrun_report.edits import measured, scales, was_measured
-from studyrun_report.effect_charts import DOSES, dose_chart
-from studyrun_report.quantities import Quantity, quantity
+from studyrun_report.drawing.effect_charts import DOSES, dose_chart
+from studyrun_report.effects.edits import measured, scales, was_measured
+from studyrun_report.effects.quantities import Quantity, quantity
 from studyrun_report.sections.effect_tables import groups
 from studyrun_report.source import Stored
-from studyrun_report.tables import WRITERS
-from studyrun_report.text import exact, harmless
+from studyrun_report.writing.tables import WRITERS
+from studyrun_report.writing.text import exact, harmless
 
 __all__ = ["doses"]
 

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Cell, Column, Table
-from studyrun_report.quantities import ORDER, place_title, quantity
+from studyrun_report.effects.quantities import ORDER, place_title, quantity
 from studyrun_report.sections.effect_tables import VERDICTS
 from studyrun_report.source import Stored
-from studyrun_report.tables import WRITERS
-from studyrun_report.text import NOTHING, harmless, plain
+from studyrun_report.writing.tables import WRITERS
+from studyrun_report.writing.text import NOTHING, harmless, plain
 
 __all__ = ["overview"]
 

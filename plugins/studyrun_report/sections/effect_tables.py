@@ -9,12 +9,13 @@ import polars as pl
 
 from studyrun_intervene.columns import OF_RECONSTRUCTION, wide_columns
 from studyrun_report.blocks import Block, Table, Text
-from studyrun_report.edits import FEW, by_rank, by_size, edit_specs, measured, was_measured
-from studyrun_report.quantities import GROUPS, Group, Quantity, quantity, strange
+from studyrun_report.effects.edits import FEW, by_rank, by_size, edit_specs, measured, was_measured
+from studyrun_report.effects.quantities import GROUPS, Group, Quantity, quantity, strange
+from studyrun_report.labelling import link_to
 from studyrun_report.sections.reconstructions import MEASURE
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import WIDEST, WRITERS, Spec, first_of, plain_specs, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import WIDEST, WRITERS, Spec, first_of, plain_specs, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["groups", "middle", "others", "tables"]
 
@@ -81,7 +82,7 @@ def _table(
         shown = shown.with_columns(_size(stored, shown, each).alias(f"{each.name}_size"))
     right = RIGHT if group.name == "answer" and not rest else ()
     columns = (spec for each in there for spec in _specs(each, shown))
-    specs = (*edit_specs(ranked), *RUN, *right, *columns)
+    specs = (*edit_specs(ranked, link_to(source, stored)), *RUN, *right, *columns)
     more = ", other measures" if rest else ""
     caption = harmless(f"{stored.step}: {group.title}{more}")
     identity = f"{stored.slug}-{group.name}{'-more' if rest else ''}"
@@ -177,7 +178,7 @@ def others(source: Source, stored: Stored, table: pl.DataFrame) -> Iterator[Tabl
         return
     shown = by_rank(table).head(source.params.edits)
     caption = harmless(f"{stored.step}: {'effects' if unknown else 'other effects'}")
-    columns = (*edit_specs(table), *specs)
+    columns = (*edit_specs(table, link_to(source, stored)), *specs)
     found = table_of(shown, columns, id=f"{stored.slug}-columns", caption=caption)
     yield first_of(found, table.height)
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Block, Heading, Section, Text
-from studyrun_report.edits import identified
+from studyrun_report.effects.edits import identified
 from studyrun_report.sections.doses import doses
 from studyrun_report.sections.effect_controls import overview
 from studyrun_report.sections.effect_tables import others, tables
@@ -16,7 +16,7 @@ from studyrun_report.sections.evidence import evidence
 from studyrun_report.sections.reconstructions import reconstruction
 from studyrun_report.sections.sites import maps
 from studyrun_report.source import Source, Stored
-from studyrun_report.text import harmless
+from studyrun_report.writing.text import harmless
 
 __all__ = ["section"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import polars as pl
 
 from studyrun_report.blocks import Block, Text
-from studyrun_report.edits import was_measured
+from studyrun_report.effects.edits import was_measured
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import Spec, first_of, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["evidence"]
 

@@ -1,4 +1,4 @@
-"""Specialised features: every label with what it rests on, beside what stands against it."""
+"""Features: every label with what it rests on, beside what stands against it."""
 
 from __future__ import annotations
 
@@ -8,61 +8,15 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Block, Section, Table, Text
-from studyrun_report.labels import NEEDED, labelled, shortage, with_odds
-from studyrun_report.sections.portraits import portraits
+from studyrun_report.labelling import Labelling, labellings
+from studyrun_report.labels import MEANINGS, labelled, shortage
+from studyrun_report.pages.features import features
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless, share
+from studyrun_report.writing.tables import Spec, table_of
+from studyrun_report.writing.text import harmless, share
 
 __all__ = ["section"]
 
-CONTROLS = "Controls"
-ALONE = Spec("base_rate", "Base rate", "share", "Share of all problems that have the concept")
-LABELS = (
-    Spec("rank", "Rank", "count",
-         "By frequency, 1 is the most frequent feature; below it the share of all problems of the "
-         "split on which it is active", beneath=("frequency", "share", "on {}")),
-    Spec("label", "Label"),
-    Spec("kind", "Kind"),
-    Spec("rate", "Rate", "share",
-         "Share of the feature's active problems that have the concept, and how many they are",
-         of="n_with/n"),
-    Spec("expected_rate", "Expected", "share",
-         "The rate that the feature's problems would have if only what the problems were compared "
-         "within mattered, such as their number of steps; below it that of all problems",
-         beneath=("base_rate", "share", "all {}")),
-    ALONE,
-    Spec("auroc", "AUROC", "number",
-         "For features active nearly everywhere: how often a problem with the concept has the "
-         "larger activation of two"),
-    Spec("odds", "Odds ratio", "number",
-         "Odds of the concept among active against inactive problems that are otherwise alike, "
-         "with its 95 % interval; for an AUROC its odds", ends=("odds_low", "odds_high")),
-    Spec("q", "q", "probability",
-         "p-value after Benjamini-Hochberg; below it the half of the problems that confirmed what "
-         "the other one found, on which all these numbers were counted",
-         beneath=("half", "text", "{}")),
-    Spec("permuted_rate", "Permuted", "share",
-         "Share of the runs with labels permuted in which this feature is labelled all the same",
-         group=CONTROLS),
-    Spec("matched_rate", "Matched", "share",
-         "The same for a random feature that is active as often as this one", group=CONTROLS),
-    Spec("stability", "Stable", "share",
-         "Share of SAEs with other seeds whose most similar feature has the same label, and the "
-         "mean cosine of the two decoder directions", group=CONTROLS,
-         beneath=("match_cosine", "number", "cosine {}")),
-)  # fmt: skip
-MEANINGS = {
-    "enriched": "labelled: found on one half of the problems and confirmed on the other",
-    "untested": "labelled or not by shares; nothing was tested",
-    "weak": "associated with a concept, but too weakly for a label",
-    "not-confirmed": "associated with a concept, but one half does not confirm the other",
-    "explained": "associated with a concept, but not among comparable problems",
-    "not-enriched": "there were problems enough, and nothing was found",
-    "not-selected": "the probes do without it; it may say the same as other features",
-    "insufficient": "too few problems to say",
-}
-"""What the verdicts of the built-in classifiers mean."""
 VERDICTS = (
     Spec("verdict", "Verdict"),
     Spec("features", "Features", "count"),
@@ -73,27 +27,27 @@ COMMON: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "evidence": ("counted on: {}", str),
     "untrained_rate": ("of the untrained model's features {} are labelled", share),
 }
-"""What is said once below a table all of whose rows have one value there."""
+"""What is said once below a table whose labelled rows all have one value there."""
 
 
 def section(source: Source) -> Section | None:
-    """The labelled features of every labelling of the study."""
+    """The features of every labelling of the study."""
     blocks = tuple(_blocks(source))
     lead = (
         "A label is worth what it rests on. Beside each stand the rate among the feature's "
         "problems against that of comparable problems and of all, and how often the same "
-        "procedure labels what should have no label."
+        "procedure labels what should have no label. Every feature has a page of its own."
     )
-    return Section("features", "Specialised features", blocks, lead) if blocks else None
+    return Section("features", "Features", blocks, lead) if blocks else None
 
 
 def _blocks(source: Source) -> Iterator[Block]:
-    for stored in source.of_type("labels"):
-        if stored.has(*NEEDED) and stored.table is not None:
-            yield from _labelling(source, stored, stored.table)
+    for of in labellings(source):
+        yield from _labelling(of)
 
 
-def _labelling(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator[Block]:
+def _labelling(of: Labelling) -> Iterator[Block]:
+    source, stored, labels = of.source, of.stored, of.table
     named = labelled(labels)
     meta = stored.artifact.meta
     by = f" by {meta['classifier']}" if "classifier" in meta else ""
@@ -102,29 +56,7 @@ def _labelling(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator
     yield Text(harmless(source.named(stored, f"{many}{on}") + "."))
     yield from _short(labels)
     yield from _verdicts(source, stored, labels)
-    shown = _with_half(with_odds(named.head(source.params.features)))
-    if shown.is_empty():
-        return
-    first = Spec("feature", "Feature", "count", link=f"{stored.slug}-feature-")
-    caption = source.named(stored, "Labelled features with their evidence and their controls")
-    specs = (first, *_specs(shown))
-    identity = f"{stored.slug}-table"
-    table = table_of(shown, specs, id=identity, caption=caption, note=_common(shown))
-    yield first_of(table, named.height)
-    yield from portraits(source, stored, shown)
-
-
-def _specs(shown: pl.DataFrame) -> list[Spec]:
-    """All of `LABELS`; the base rate for itself only where no expected rate stands above it."""
-    expected = "expected_rate" in shown.columns and shown["expected_rate"].is_not_null().any()
-    return [spec for spec in LABELS if not (expected and spec is ALONE)]
-
-
-def _with_half(shown: pl.DataFrame) -> pl.DataFrame:
-    """With `half`, the first words of `evidence` where they differ; else the note says them."""
-    if "evidence" not in shown.columns or shown["evidence"].n_unique() < 2:
-        return shown
-    return shown.with_columns(half=pl.col("evidence").str.split(",").list.first())
+    yield features(of, note=_common(named))
 
 
 def _short(labels: pl.DataFrame) -> Iterator[Text]:
@@ -150,7 +82,7 @@ def _common(shown: pl.DataFrame) -> str:
         for name, (words, write) in COMMON.items()
         if name in shown.columns and shown[name].n_unique() == 1 and shown[name][0] is not None
     ]
-    return harmless(f"All of them: {'; '.join(said)}.") if said else ""
+    return harmless(f"All labelled ones: {'; '.join(said)}.") if said else ""
 
 
 def _verdicts(source: Source, stored: Stored, labels: pl.DataFrame) -> Iterator[Table]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studyrun_report.blocks import Block, Section, Text
+from studyrun_report.labelling import link_to
 from studyrun_report.labels import shortage
 from studyrun_report.sections.shortfalls import shortfalls
 from studyrun_report.sections.verdicts import verdicts
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import Spec, first_of, linked, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["section"]
 
@@ -64,7 +65,8 @@ def _features(source: Source, stored: Stored) -> Iterator[Block]:
     first = short.features.head(SHOWN)
     caption = source.named(stored, "Features with too few problems, closest to a label first")
     identity = f"{stored.slug}-insufficient"
-    table = table_of(first, INSUFFICIENT, id=identity, caption=caption, folded=True)
+    specs = linked(INSUFFICIENT, link_to(source, stored))
+    table = table_of(first, specs, id=identity, caption=caption, folded=True)
     yield first_of(table, short.features.height)
 
 

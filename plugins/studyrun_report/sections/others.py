@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from studyrun_report.blocks import Block, Section, Text
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import generic
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import generic
+from studyrun_report.writing.text import harmless
 
 __all__ = ["section"]
 
-TOLD = ("problems", "activations", "sae", "feature-acts", "labels", "effects", "verdicts", "report")
+TOLD = ("problems", "activations", "sae", "feature-acts", "labels", "portraits", "coactivation",
+        "effects", "probes", "verdicts", "report")  # fmt: skip
 """Types that other sections speak of."""
 
 

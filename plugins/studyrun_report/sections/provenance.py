@@ -10,8 +10,8 @@ import polars as pl
 
 from studyrun_report.blocks import Section, Table, Term, Terms
 from studyrun_report.source import Source
-from studyrun_report.tables import Spec, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import Spec, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["section"]
 
@@ -28,18 +28,16 @@ KEYS = (
 
 
 def section(source: Source) -> Section:
-    """The command, the seed, every parameter and every key."""
+    """The seed, every parameter and every key; a run adds the command, the machine and versions."""
     lead = (
         "The study with these parameters, seeds and versions makes artifacts with these keys. The "
-        "file run.json beside this page adds the machine, the packages and the times."
+        "file run.json beside this page holds everything that is known of the run."
     )
     blocks = (Terms(tuple(_terms(source.study))), _parameters(source), _keys(source))
     return Section("provenance", "Provenance", blocks, lead)
 
 
 def _terms(study: Mapping[str, Any]) -> Iterator[Term]:
-    name = harmless(str(study.get("study", "")))
-    yield Term("Command", f"studyrun {name}.yaml", code=True)
     yield Term("Seed", harmless(str(study.get("seed", 0))))
     dtype = (study.get("runtime") or {}).get("dtype")
     if dtype:

@@ -8,12 +8,13 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Block, Figure, Section, Table
-from studyrun_report.charts import frequency_chart
+from studyrun_report.drawing.charts import frequency_chart
+from studyrun_report.sections.dictionary import dictionary, training
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, table_of
-from studyrun_report.text import number, share
+from studyrun_report.writing.tables import Spec, table_of
+from studyrun_report.writing.text import number, share
 
-__all__ = ["explained_variance", "section"]
+__all__ = ["POINTS", "explained_variance", "section", "thinned"]
 
 QUALITY = (
     Spec("split", "Split"),
@@ -30,9 +31,13 @@ QUALITY = (
 )  # fmt: skip
 
 
+POINTS = 1000
+"""Of a curve, more than a picture has pixels."""
+
+
 def section(source: Source) -> Section | None:
-    """Quality by split and the frequency curve, for every SAE of the study."""
-    blocks = (*_tables(source), *_curves(source))
+    """Quality by split, and what its features are taken together, for every SAE of the study."""
+    blocks = (*_tables(source), *training(source), *_curves(source), *dictionary(source))
     lead = (
         "How well the SAE's reconstruction stands for the activations, on the problems that it was "
         "trained on and on those that it never saw."
@@ -81,6 +86,14 @@ def _curves(source: Source) -> Iterator[Block]:
             yield from _curve(source, stored, stored.table, ranges)
 
 
+def thinned(active: pl.DataFrame) -> pl.DataFrame:
+    """Where the curve falls, and its last point; about `POINTS` of them where there are more."""
+    falls = active.filter(pl.col("frequency") != pl.col("frequency").shift())
+    some = falls.gather_every(1 + falls.height // POINTS)
+    points = pl.concat([active.head(1), some, active.tail(1)])
+    return points.unique("rank", maintain_order=True)
+
+
 def _ends(text: str) -> tuple[int, int]:
     first, last = text.split("-")
     return int(first), int(last)
@@ -102,4 +115,5 @@ def _curve(
         f"are active on more than half of the problems, {silent} on none."
     )
     caption = source.named(stored, "Activation frequency by rank, logarithmic")
-    yield Figure(f"{stored.slug}-frequency", caption, alt, frequency_chart(active, ranges))
+    chart = frequency_chart(thinned(active), ranges)
+    yield Figure(f"{stored.slug}-frequency", caption, alt, chart)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from studyrun_report.blocks import Block, Figure
-from studyrun_report.edits import FEW, by_size, edit_specs
-from studyrun_report.effect_charts import effects_chart
+from studyrun_report.drawing.effect_charts import effects_chart
+from studyrun_report.effects.edits import FEW, by_size, edit_specs
+from studyrun_report.labelling import link_to
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless, number
+from studyrun_report.writing.tables import Spec, first_of, table_of
+from studyrun_report.writing.text import harmless, number
 
 __all__ = ["MEASURE", "reconstruction"]
 
@@ -49,7 +50,7 @@ def reconstruction(source: Source, stored: Stored, edits: pl.DataFrame) -> Itera
     shown = by_size(edits, MEASURE).head(source.params.edits)
     identity = f"{stored.slug}-{MEASURE.replace('_', '-')}"
     caption = harmless(f"{stored.step}: change of the reconstruction")
-    specs = (*edit_specs(edits), *SPECS)
+    specs = (*edit_specs(edits, link_to(source, stored)), *SPECS)
     note = "The largest come first." if edits.height > FEW else ""
     table = table_of(shown, specs, id=identity, caption=caption, note=note)
     yield first_of(table, edits.height)

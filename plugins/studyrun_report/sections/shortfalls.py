@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import polars as pl
 
 from studyrun_report.blocks import Block, Table, Text
-from studyrun_report.edits import edit_specs, identified, measured, was_measured
-from studyrun_report.quantities import quantity
+from studyrun_report.effects.edits import edit_specs, identified, measured, was_measured
+from studyrun_report.effects.quantities import quantity
+from studyrun_report.labelling import link_to
 from studyrun_report.sections.effect_tables import groups, middle
 from studyrun_report.sections.swap_protocol import inconclusive
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import Spec, first_of, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["shortfalls"]
 
@@ -33,7 +34,7 @@ TABLE = (
 def shortfalls(source: Source) -> Iterator[Block]:
     """Of every step the insufficient effects, and the pairs of which nothing can be said."""
     for stored in source.of_type("effects"):
-        yield from _effects(stored)
+        yield from _effects(stored, link_to(source, stored))
         said = list(inconclusive(stored))
         for sentence in said[:PAIRS]:
             yield Text(sentence)
@@ -42,7 +43,7 @@ def shortfalls(source: Source) -> Iterator[Block]:
             yield Text(harmless(f"{stored.step}: {more}; they are in the table of the protocol."))
 
 
-def _effects(stored: Stored) -> Iterator[Block]:
+def _effects(stored: Stored, link: str) -> Iterator[Block]:
     if stored.table is None or stored.table.is_empty():
         return
     edits = identified(stored.table)
@@ -55,7 +56,7 @@ def _effects(stored: Stored) -> Iterator[Block]:
                 yield Text(harmless(_sentence(stored, name, own, edits.height)))
                 short.append(own.with_columns(title=pl.lit(quantity(name).title)))
     if short:
-        yield from _table(stored, edits, pl.concat(short))
+        yield from _table(stored, edits, pl.concat(short), link)
 
 
 def _sentence(stored: Stored, name: str, own: pl.DataFrame, total: int) -> str:
@@ -68,7 +69,7 @@ def _sentence(stored: Stored, name: str, own: pl.DataFrame, total: int) -> str:
     )
 
 
-def _table(stored: Stored, edits: pl.DataFrame, short: pl.DataFrame) -> Iterator[Table]:
+def _table(stored: Stored, edits: pl.DataFrame, short: pl.DataFrame, link: str) -> Iterator[Table]:
     """Those of which it is known what they need, the closest first."""
     known = short.filter(pl.col("n_needed").is_finite())
     if known.is_empty():
@@ -79,6 +80,6 @@ def _table(stored: Stored, edits: pl.DataFrame, short: pl.DataFrame) -> Iterator
     closest = timed.sort("times", "n_needed", nulls_last=True, maintain_order=True)
     caption = harmless(f"{stored.step}: insufficient effects, the closest to a verdict first")
     identity = f"{stored.slug}-shortfalls"
-    specs = (*edit_specs(edits), *TABLE)
+    specs = (*edit_specs(edits, link), *TABLE)
     table = table_of(closest.head(SHOWN), specs, id=identity, caption=caption, folded=True)
     yield first_of(table, known.height)

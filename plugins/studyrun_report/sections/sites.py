@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import polars as pl
 
 from studyrun_report.blocks import Block, Figure, Text
-from studyrun_report.edits import WHERE, alpha, measured, scales, was_measured
-from studyrun_report.effect_charts import NARROW, map_chart
-from studyrun_report.quantities import Quantity, quantity
+from studyrun_report.drawing.effect_charts import NARROW, map_chart
+from studyrun_report.effects.edits import WHERE, alpha, measured, scales, was_measured
+from studyrun_report.effects.quantities import Quantity, quantity
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import WRITERS
-from studyrun_report.text import exact, harmless, probability
+from studyrun_report.writing.tables import WRITERS
+from studyrun_report.writing.text import exact, harmless, probability
 
 __all__ = ["maps"]
 

@@ -8,12 +8,13 @@ import polars as pl
 
 from studyrun_classify.kinds import is_labelled
 from studyrun_report.blocks import Block, Section, Table, Text
-from studyrun_report.edits import alpha, edit_specs, identified, was_measured
-from studyrun_report.quantities import quantity
+from studyrun_report.effects.edits import alpha, edit_specs, identified, was_measured
+from studyrun_report.effects.quantities import quantity
+from studyrun_report.labelling import link_to
 from studyrun_report.sections.effect_tables import groups
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import exact, harmless
+from studyrun_report.writing.tables import Spec, first_of, table_of
+from studyrun_report.writing.text import exact, harmless
 
 __all__ = ["section"]
 
@@ -71,10 +72,10 @@ def _blocks(source: Source, stored: Stored) -> Iterator[Block]:
     something = enough.filter((pl.col("with_size") > 0) | (pl.col("without_size") > 0))
     yield Text(harmless(_sentence(source, stored, known, enough, something), 1000))
     if something.height:
-        yield _table(stored, table, something)
+        yield _table(stored, table, something, link_to(source, stored))
 
 
-def _table(stored: Stored, table: pl.DataFrame, something: pl.DataFrame) -> Table:
+def _table(stored: Stored, table: pl.DataFrame, something: pl.DataFrame, link: str) -> Table:
     """The most certain differences first."""
     edits = identified(table).cast({"edit": something.schema["edit"]})
     told = [name for name in edits.columns if name == "edit" or name not in something.columns]
@@ -83,7 +84,7 @@ def _table(stored: Stored, table: pl.DataFrame, something: pl.DataFrame) -> Tabl
     )
     titles = {name: quantity(name).title for name in ranked["quantity"].unique()}
     titled = ranked.with_columns(title=pl.col("quantity").replace(titles)).head(MOST)
-    head = [spec for spec in edit_specs(edits) if spec.name != "rank"]
+    head = [spec for spec in edit_specs(edits, link) if spec.name != "rank"]
     caption = harmless(f"{stored.step}: effects with and without the concept of the label")
     identity = f"{stored.slug}-specificity"
     return first_of(table_of(titled, (*head, *TABLE), id=identity, caption=caption), ranked.height)

@@ -9,7 +9,7 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Section, Table
 from studyrun_report.source import Source
-from studyrun_report.tables import Spec, table_of
+from studyrun_report.writing.tables import Spec, table_of
 
 __all__ = ["section"]
 
@@ -28,16 +28,16 @@ PROBLEMS = (
 
 
 def section(source: Source) -> Section:
-    """The steps in order, and the problems by split."""
+    """The problems by split, and what was made; a run adds what became of every step."""
     return Section("study", "The study", tuple(_blocks(source)))
 
 
 def _blocks(source: Source) -> Iterator[Block]:
     rows = [*_model(source.study), *_stored(source)]
     frame = pl.DataFrame(rows, schema=dict.fromkeys([spec.name for spec in STEPS], pl.String))
-    caption = "What was run, in order; the same key means the same bytes"
-    yield table_of(frame, STEPS, id="steps", caption=caption)
     yield from _problems(source)
+    caption = "What was made, in order; the same key means the same bytes"
+    yield table_of(frame, STEPS, id="steps", caption=caption, folded=True)
 
 
 def _model(study: Mapping[str, Any]) -> Iterator[dict[str, str | None]]:

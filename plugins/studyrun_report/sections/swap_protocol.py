@@ -8,8 +8,8 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Section, Text
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import Spec, first_of, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["inconclusive", "section"]
 

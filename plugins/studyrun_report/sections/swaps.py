@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import polars as pl
 
 from studyrun_report.blocks import Block, Section, Text
+from studyrun_report.labelling import link_to
 from studyrun_report.source import Source, Stored
-from studyrun_report.tables import Spec, first_of, table_of
-from studyrun_report.text import harmless
+from studyrun_report.writing.tables import Spec, first_of, linked, table_of
+from studyrun_report.writing.text import harmless
 
 __all__ = ["section"]
 
@@ -53,7 +54,8 @@ def _blocks(source: Source, stored: Stored) -> Iterator[Block]:
         return
     shown = _with_any(pairs).head(source.params.rows)
     caption = source.named(stored, "Pairs of labelled features, the best candidates first")
-    table = table_of(shown, TABLE, id=f"{stored.slug}-swap-pairs", caption=caption)
+    specs = linked(TABLE, link_to(source, stored))
+    table = table_of(shown, specs, id=f"{stored.slug}-swap-pairs", caption=caption)
     yield first_of(table, pairs.height)
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from studyrun_report.blocks import Section, Text, Verdict, Verdicts
 from studyrun_report.source import Source
-from studyrun_report.text import harmless
+from studyrun_report.writing.text import harmless
 
 __all__ = ["count", "section", "verdicts"]
 

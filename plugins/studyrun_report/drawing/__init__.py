@@ -1,0 +1,1 @@
+"""Charts, and the pictures that they become."""

@@ -1,0 +1,1 @@
+"""What the sections and pages know of effects."""

@@ -1,0 +1,47 @@
+"""Tokens: what the logit lens makes of a feature's decoder direction."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from studyrun_report.labelling import Labelling
+from studyrun_report.pages.parts import Part, by_feature
+from studyrun_report.writing.tables import Spec
+
+__all__ = ["tokens"]
+
+MOST = 8
+SIDES = ("promoted", "suppressed")
+LOGIT = "{}"
+
+
+def tokens(of: Labelling) -> Part | None:
+    """The tokens whose logits the direction raises and lowers most, side by side."""
+    if of.portraits is None:
+        return None
+    found = of.portraits.having("tokens", "feature", "side", "place", "token", "logit")
+    if found is None:
+        return None
+    first = found.with_columns(
+        place=pl.col("place").rank("ordinal").over("feature", "side").cast(pl.UInt32)
+    ).filter(pl.col("place") <= MOST)
+    up, down = (first.filter(side=side).drop("side", "token_id", strict=False) for side in SIDES)
+    both = up.join(down, on=("feature", "place"), how="full", coalesce=True, suffix="_down")
+    shown = both.sort("feature", "place").with_columns(
+        *(_visible(name) for name in ("token", "token_down"))
+    )
+    specs = (
+        Spec("token", "Promoted", beneath=("logit", "number", LOGIT)),
+        Spec("token_down", "Suppressed", beneath=("logit_down", "number", LOGIT)),
+    )
+    note = (
+        "The decoder direction through the final norm and the output matrix; below each token how "
+        "far its logit is from the mean of all. It says what the direction would promote if "
+        "nothing came after it."
+    )
+    return by_feature(shown, specs, name="tokens", caption="Logit lens", note=note)
+
+
+def _visible(name: str) -> pl.Expr:
+    """The token with its spaces seen."""
+    return pl.col(name).str.replace_all(" ", "\N{OPEN BOX}").alias(name)

@@ -1,0 +1,7 @@
+startTheme();
+startFeatures();
+startTables();
+startViews();
+startFigures();
+document.documentElement.dataset.ready = "";
+performance.mark("studyrun-ready");

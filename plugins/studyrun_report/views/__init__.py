@@ -1,0 +1,1 @@
+"""The record's views: the page, the text, the JSON."""

@@ -1,0 +1,107 @@
+"""More features than one file should hold: most have their page in a file beside it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from chromium import DESKTOP, PHONE
+from looks import numbers, overflow, texts, told, violations
+from staged_run import features
+
+sys.path.append(str(Path(__file__).parents[2] / "bench"))
+
+from synthetic_report import synthetic
+
+from studyrun_report.report import files
+
+MANY = 1000
+
+
+@pytest.fixture(scope="module")
+def large(browser, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("large")
+    for name, content in files(synthetic(MANY)).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture
+def elsewhere(large):
+    """Page's id -> the file in which it stands."""
+    found = features(large)["elsewhere"]
+    assert found
+    return found
+
+
+@pytest.fixture
+def away(elsewhere):
+    """A feature whose page stands in another file, and that file."""
+    return next(iter(elsewhere.items()))
+
+
+def opened(page, file, identity):
+    page.wait_for_url(f"**/{file}#{identity}")
+    page.wait_for_selector(f"#feature-view[data-page='{identity}']:visible")
+
+
+def test_every_feature_has_one_page_and_the_table_has_all(watch, large, elsewhere):
+    here = {page["id"] for page in features(large)["pages"]}
+    assert here.isdisjoint(elsewhere)
+    assert len(here) + len(elsewhere) == MANY
+    page = watch(large / "report.html").page
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator("[data-features] [data-count]").inner_text() == f"{MANY} rows"
+
+
+def test_a_click_leads_to_the_page_in_its_file_and_back(watch, large, away):
+    identity, file = away
+    number = identity.rpartition("-")[2]
+    page = watch(large / "report.html").page
+    page.wait_for_selector("html[data-ready]")
+    page.locator("[data-features] th[data-column='feature'] button").click()
+    page.locator("[data-features] [data-search]").fill(number)
+    while not page.locator(f"[data-features] a[href$='#{identity}']").count():
+        page.click("[data-more]")
+    page.click(f"[data-features] a[href$='#{identity}']")
+    opened(page, file, identity)
+    page.click("a[data-home] >> visible=true")
+    page.wait_for_url("**/report.html*")
+    assert page.locator("section#verdicts").is_visible()
+
+
+def test_the_reports_address_of_such_a_feature_forwards(watch, large, away):
+    identity, file = away
+    opened(watch(large / "report.html", f"#{identity}").page, file, identity)
+
+
+def test_from_one_file_to_the_next_and_to_the_report(watch, large, elsewhere):
+    here = features(large)["pages"][-1]["id"]
+    identity, file = next(iter(elsewhere.items()))
+    page = watch(large / file, f"#{identity}", within=large).page
+    opened(page, file, identity)
+    page.evaluate("(hash) => { location.hash = hash; }", here)
+    opened(page, "report.html", here)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_such_a_file_is_as_readable_as_the_report(watch, large, away, size):
+    identity, file = away
+    page = watch(large / file, within=large, size=size).page
+    page.wait_for_selector("html[data-ready]")
+    assert overflow(page) == []
+    assert violations(page) == []
+    page.evaluate("(hash) => { location.hash = hash; }", identity)
+    opened(page, file, identity)
+    assert overflow(page) == []
+    assert violations(page) == []
+
+
+def test_its_numbers_are_in_the_record_beside_it(watch, large, away):
+    identity, file = away
+    page = watch(large / file, f"#{identity}", within=large).page
+    opened(page, file, identity)
+    record = (large / file).with_suffix(".json")
+    assert json.loads(record.read_text())["sections"]
+    assert sorted(numbers(texts(page)) - told(record)) == []
