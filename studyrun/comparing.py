@@ -166,7 +166,7 @@ def _speaking(path: Path) -> Path:
 
 
 def _names(cells: Sequence[Run]) -> list[str]:
-    """A name for each, as short as keeps them apart."""
+    """A name for each, as short as keeps it apart from the others."""
     one_run = len({cell.folder for cell in cells}) == 1
     ways: tuple[Callable[[Run], str], ...] = (
         lambda cell: cell.cell if one_run else "",
@@ -174,8 +174,15 @@ def _names(cells: Sequence[Run]) -> list[str]:
         lambda cell: _joined(cell.record["study"], cell.record["run"], cell.cell),
         lambda cell: _joined(str(cell.folder), cell.cell),
     )
-    written = ([way(cell) for cell in cells] for way in ways)
-    return next(names for names in written if all(names) and len(set(names)) == len(cells))
+    names = [ways[0](cell) for cell in cells]
+    for way in ways[1:]:
+        often = Counter(names)
+        again = [not name or often[name] > 1 for name in names]
+        names = [
+            way(cell) if unclear else name
+            for cell, name, unclear in zip(cells, names, again, strict=True)
+        ]
+    return names
 
 
 def _joined(*parts: str) -> str:

@@ -172,6 +172,8 @@ class Bound:
     params: Any
     load: Callable[[], Any]
     """Imports and returns the target; raises PluginError that names the owner."""
+    owner: str = ""
+    """How messages call the plugin that ships it: `clamp (studyrun-parity 0.1.0)`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ class PluginError(StudyError):
     exit_code = 3
 
     def __init__(self, plugin: str, message: str) -> None:
-        self.plugin = plugin
+        self.plugin, self.message = plugin, message
         super().__init__(f"plugin {plugin!r}: {message}")
 
 

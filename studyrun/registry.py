@@ -110,7 +110,8 @@ class Registry(Catalog):
             raise UsageError(f"{kind} {name!r}: {error}") from error
         except BROKEN as error:
             raise self._blame(component, f"params: {describe_error(error)}") from error
-        return Bound(component, typed, lambda: self.function(component, component.target))
+        owner = self._owners[component].label
+        return Bound(component, typed, lambda: self.function(component, component.target), owner)
 
     def canonical(self, bound: Bound) -> dict[str, Any]:
         """All parameters, defaults included, as plain JSON for keys.

@@ -272,8 +272,9 @@ class _Runner:
         """The target's result; whatever it raises becomes a StudyError that names the place."""
         try:
             return call(step, self._inputs(step), self._context(step), self.registry)
-        except PluginError:
-            raise
+        except PluginError as error:
+            said = "\n".join([error.message, f"  step: {_label(step)}", *self._places(step, error)])
+            raise PluginError(error.plugin, said) from error
         except (Exception, SystemExit) as error:  # a plugin's code: it may raise anything
             damage = _damage_behind(error)
             if damage is not None:
@@ -333,21 +334,19 @@ class _Runner:
 
     def _post_mortem(self, step: PlannedStep, error: BaseException) -> str:
         """What failed, whose it is, where it stands in the study, and where the traceback is."""
+        owner = self.registry.owner(step.node.bound.component).label
+        said = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
+        whose = f"  component: {step.component}, of plugin {owner}"
+        return "\n".join([said, whose, *self._places(step, error)])
+
+    def _places(self, step: PlannedStep, error: BaseException) -> list[str]:
+        """A line each: where the step stands in the study, and where the traceback is."""
         file = self.folder / "errors" / f"{'-'.join(filter(None, [step.cell, step.name]))}.txt"
         with writing(self.folder):
             file.parent.mkdir(exist_ok=True)
             file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        owner = self.registry.owner(step.node.bound.component).label
-        said = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
         place = self.options.lines.get(step.node.step)
-        return "\n".join(
-            [
-                said,
-                f"  component: {step.component}, of plugin {owner}",
-                *([f"  study: {place}"] if place else []),
-                f"  traceback: {file}",
-            ]
-        )
+        return [*([f"  study: {place}"] if place else []), f"  traceback: {file}"]
 
     def _fail(self, step: PlannedStep, error: StudyError) -> None:
         self.errors.append(error)

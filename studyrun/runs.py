@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from studyrun.artifacts import Manifest
+
 __all__ = ["Explanation", "Run", "explain", "open_run"]
 
 AVAILABLE = ("done", "reused")
@@ -51,6 +53,10 @@ class Run(Mapping[str, Artifact]):
             UsageError: the store no longer has it.
             ArtifactDamaged: it is not as it was written.
         """
+        manifest = self._manifest(step)
+        return self._store.open(manifest.key, view_of(self._registry, manifest.type))
+
+    def _manifest(self, step: str) -> Manifest:
         entry = self._steps.get(step)
         if entry is None:
             raise KeyError(self._unknown(step))
@@ -61,8 +67,11 @@ class Run(Mapping[str, Artifact]):
         if self._store.state(key) == "absent":
             where = self._store.folder
             raise UsageError(f"the artifact of {step!r} is not in {where}; run the study again")
-        manifest = self._store.manifest(key)
-        return self._store.open(key, view_of(self._registry, manifest.type))
+        return self._store.manifest(key)
+
+    def __contains__(self, step: object) -> bool:
+        """Whether the step has an artifact; opens none, because a typed view may import torch."""
+        return any(step == name for name in self)
 
     def __iter__(self) -> Iterator[str]:
         """The steps that have an artifact, in study order."""
@@ -96,6 +105,16 @@ class Run(Mapping[str, Artifact]):
         return {name: self._of(name) for name in names}
 
     @property
+    def plain(self) -> dict[str, Artifact]:
+        """The same artifacts without their typed views: tables and files, and nothing imported.
+
+        Raises:
+            UsageError: the store no longer has one of them.
+            ArtifactDamaged: one is not as it was written.
+        """
+        return {step: self._store.open(self._manifest(step).key) for step in self}
+
+    @property
     def study(self) -> Study:
         """The study that was run, resolved; of a matrix, its first cell's."""
         cells = self.record["cells"]
@@ -113,7 +132,7 @@ class Run(Mapping[str, Artifact]):
         """What a SELECT over the run's tables finds; they are named as in hypotheses."""
         import polars as pl
 
-        frames = tables.read(self, sql.tables_named(query))
+        frames = tables.read(self.plain, sql.tables_named(query))
         with pl.SQLContext(frames, eager=True) as context:
             found: pl.DataFrame = context.execute(query)
         return found

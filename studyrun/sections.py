@@ -55,6 +55,9 @@ class Paragraph:
 
     text: str
 
+    def __post_init__(self) -> None:
+        _must_be_text("a paragraph", text=self.text)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
@@ -68,8 +71,14 @@ class Rows:
     """Written below the table."""
 
     def __post_init__(self) -> None:
+        _must_be_text("a table", caption=self.caption, note=self.note)
+        if not hasattr(self.frame, "get_column"):  # what a DataFrame alone has
+            found = type(self.frame).__name__
+            raise TypeError(f"{self.caption!r}: {found} is no polars DataFrame")
         known = self.frame.columns
         for column in self.columns:
+            if not isinstance(column, ColumnTitle):
+                raise TypeError(f"{self.caption!r}: column {column!r} is no ColumnTitle")
             if column.name not in known:
                 raise ValueError(
                     f"{self.caption!r}: the frame has no column {column.name!r}; "
@@ -88,6 +97,7 @@ class Picture:
     """What somebody who cannot see it should know."""
 
     def __post_init__(self) -> None:
+        _must_be_text("a picture", caption=self.caption, alt=self.alt)
         if not isinstance(self.chart, Mapping) and not hasattr(self.chart, "to_dict"):
             found = type(self.chart).__name__
             raise TypeError(f"{self.caption!r}: {found} is no Altair chart and no specification")
@@ -105,12 +115,21 @@ class Section:
     """What the section shows and how to read it, in a sentence or two."""
 
     def __post_init__(self) -> None:
+        _must_be_text("a section", title=self.title, lead=self.lead)
         if not self.title.strip():
             raise ValueError("a section needs a title")
+        if isinstance(self.blocks, Paragraph | Rows | Picture):
+            raise TypeError(f"{self.title!r}: blocks are a tuple, of one block too: (block,)")
         for block in self.blocks:
             if not isinstance(block, Paragraph | Rows | Picture):
                 found = type(block).__name__
                 raise TypeError(f"{self.title!r}: {found} is no Paragraph, Rows or Picture")
+
+
+def _must_be_text(whose: str, **given: object) -> None:
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{whose}: its {name} is {type(value).__name__}, not text")
 
 
 class Findings(Protocol):

@@ -150,10 +150,10 @@ def slot_of(name: str, component: Component, needs: tuple[str, ...] | None = Non
 
 
 def _as_written(study: Study, slots: Sequence[Slot]) -> Study:
-    """The study with the steps that it does not write, in running order; else as it is."""
-    if not any(slot.wanted_by for slot in slots):
-        return study
+    """The study with the steps that it does not write, and where others show its own."""
     own = {step.name: step for step in study.steps}
+    if [slot.name for slot in slots if slot.name != DATA] == [*own]:
+        return study
     steps = (own.get(slot.name) or StepSpec(slot.name, Use(slot.use), slot.needs) for slot in slots)
     return replace(study, steps=tuple(step for step in steps if step.name != DATA))
 

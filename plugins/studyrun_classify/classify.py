@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -19,7 +19,12 @@ from studyrun_classify.controls.stability import SCHEMA as MATCHES
 from studyrun_classify.controls.stability import best_matches, matches
 from studyrun_classify.controls.swap_pairs import swap_pairs
 from studyrun_classify.distribution import distribution
-from studyrun_classify.evidence import evidence_of, labelled_problems, labelling_concepts
+from studyrun_classify.evidence import (
+    evidence_of,
+    labelled_problems,
+    labelling_concepts,
+    membership,
+)
 from studyrun_classify.features import top_problems
 from studyrun_classify.labels import with_measured
 from studyrun_classify.occurrences import occurrences
@@ -47,6 +52,12 @@ class _Question:
         """The evidence of these feature activations."""
         problems = labelled_problems(self.problems, acts.read_table("rows"), self.split)
         return evidence_of(problems, acts, self.concepts, self.seed)
+
+    def on_every_problem(self, evidence: Evidence, acts: Artifact) -> Evidence:
+        """With all encoded problems, whatever their split, and what holds of them."""
+        problems = labelled_problems(self.problems, acts.read_table("rows"), "all")
+        held = membership(problems, evidence.concepts)
+        return replace(evidence, problems=problems, membership=held)
 
 
 def run(params: ClassifyParams, inputs: Inputs, context: Context) -> Result:
@@ -78,6 +89,7 @@ def run(params: ClassifyParams, inputs: Inputs, context: Context) -> Result:
     table = with_measured(labels[main], labelled[main], again, top)
     swaps = swap_pairs(table, incidence, params.swaps)
     held = labelling_concepts(evidence, table)
+    whole = question.on_every_problem(evidence, inputs["feature-acts"])
     return Result(
         tables={
             "table": table,
@@ -90,7 +102,7 @@ def run(params: ClassifyParams, inputs: Inputs, context: Context) -> Result:
             "matches": again,
             "swap_pairs": swaps.table,
             "membership": held,
-            "occurrences": occurrences(evidence, held),
+            "occurrences": occurrences(whole, labelling_concepts(whole, table)),
         },
         meta=_meta(params, inputs, evidence, every, ranges) | {"swap_pairs": swaps.summary},
     )

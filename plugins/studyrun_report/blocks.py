@@ -19,7 +19,7 @@ changed = msgspec.structs.replace
 """A value of these with some fields changed."""
 
 
-class Value(msgspec.Struct, frozen=True, omit_defaults=True):
+class Value(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A value of the record."""
 
 
@@ -226,7 +226,8 @@ class Features(Piece, frozen=True):
     problems: tuple[Problem, ...] = ()
     pages: tuple[FeaturePage, ...] = ()
     elsewhere: dict[str, str] = {}
-    """Page's id -> the file beside the page in which it stands, for those not in `pages`."""
+    """Page's id -> the file beside the page in which it stands, for those not in `pages`; the
+    record of `features/513-1024.html` is `features/513-1024.json.gz`."""
     note: str = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from studyrun_report.writing.text import harmless, plain
 __all__ = ["Known", "sections"]
 
 LONG = 4000
+SPECIFICATION = re.compile(r"\{.*\}")
 ROWS = 1000
 """So many rows of a table are shown."""
 LOADING = ("url", "href")
@@ -72,10 +74,9 @@ def _asked(bound: Bound, known: Known, identity: str) -> Section | None:
         return _section(given, identity)
     except PluginError:
         raise
-    except Exception as error:  # whatever a plugin raises is the plugin's
-        owner = component.target.partition(":")[0].partition(".")[0]
+    except (Exception, SystemExit) as error:  # whatever a plugin raises is the plugin's
         what = f"{type(error).__name__}: {error}"
-        raise PluginError(owner, f"section {component.name!r}: {what}") from error
+        raise PluginError(bound.owner, f"section {component.name!r}: {what}") from error
 
 
 def _section(given: Given, identity: str) -> Section:
@@ -120,8 +121,19 @@ def _figure(given: Picture, identity: str) -> Figure:
         spec.setdefault("width", WIDTH)
     spec["config"] = look() | spec.get("config", {})
     shown: dict[str, Any] = plain(spec)
-    svg(shown)
+    try:
+        svg(shown)
+    except ValueError as error:
+        raise ValueError(
+            f"{given.caption!r}: Vega-Lite cannot draw it: {_reason(error)}"
+        ) from error
     return Figure(identity, harmless(given.caption), harmless(given.alt, LONG), shown)
+
+
+def _reason(error: ValueError) -> str:
+    """What Vega-Lite says, without its own code and the whole specification."""
+    first, second, *_ = [*str(error).splitlines(), ""]
+    return harmless(SPECIFICATION.sub("...", second or first), 200)
 
 
 def _keys(value: Any) -> Iterator[str]:

@@ -70,15 +70,14 @@ def _summary(source: Source) -> Iterator[Term]:
         yield Term("Hypotheses", verdicts.count(judged))
     for stored in source.of_type("labels"):
         yield from _labels(source, stored)
-    largest = largest_effects(source)
-    if largest:
-        yield Term("Largest effects", largest)
-    explained = quality.explained_variance(source)
-    if explained:
-        yield Term("Explained variance", harmless(explained))
+    for title, explained in quality.explained_variances(source):
+        yield Term(harmless(title), harmless(explained))
     for stored in source.of_type("problems"):
         if stored.table is not None:
             yield Term(harmless(source.named(stored, "Problems")), str(stored.table.height))
+    largest = largest_effects(source)
+    if largest:
+        yield Term("Effects", largest)
 
 
 def _labels(source: Source, stored: Stored) -> Iterator[Term]:

@@ -9,11 +9,11 @@ from studyrun_report.blocks import RanStep
 
 __all__ = ["Arrow", "Box", "Flow", "flow"]
 
-WIDTH, HEIGHT = 136, 58
+WIDTH, HEIGHT = 124, 58
 """Of a box, in pixels of the picture."""
-ACROSS, DOWN = 34, 16
+ACROSS, DOWN = 20, 16
 """Between boxes."""
-LETTERS = 19
+LETTERS = 15
 """That stand in a box; the list below the picture has the whole name."""
 SHORTEST = 0.02
 """Of the longest time: a step that took any time has a bar that can be seen."""

@@ -8,7 +8,8 @@ import polars as pl
 
 from studyrun_classify.kinds import is_labelled
 
-__all__ = ["MEANINGS", "NEEDED", "Shortage", "labelled", "ordered", "shortage", "with_odds"]
+__all__ = ["MEANINGS", "NEEDED", "Shortage", "labelled", "ordered", "shortage", "too_few",
+           "with_odds"]  # fmt: skip
 
 NEEDED = ("feature", "label", "kind")
 """Columns without which a table is no table of labels."""
@@ -16,7 +17,8 @@ MEANINGS = {
     "enriched": "labelled: found on one half of the problems and confirmed on the other",
     "untested": "labelled or not by shares; nothing was tested",
     "weak": "associated with a concept, but too weakly for a label",
-    "not-confirmed": "associated with a concept, but one half does not confirm the other",
+    "not-confirmed": "associated with a concept, but one half of the problems does not confirm "
+    "what the other one shows",
     "explained": "associated with a concept, but not among comparable problems",
     "not-enriched": "there were problems enough, and nothing was found",
     "not-selected": "the probes do without it; it may say the same as other features",
@@ -80,6 +82,27 @@ def shortage(labels: pl.DataFrame) -> Shortage | None:
         active_needed=_half(active["n_needed"]),
         problems_needed=_half(active["problems_needed"]),
     )
+
+
+def too_few(found: Shortage, labels: pl.DataFrame) -> str:
+    """How many features there are too few problems for, by verdict, and what they would take."""
+    said = [f"For {found.n} of {labels.height} features there are too few problems to say what "
+            "they encode"]  # fmt: skip
+    if "verdict" in labels.columns:
+        short = labels.filter(pl.col("kind") == "insufficient")
+        counts = dict(short["verdict"].drop_nulls().value_counts().iter_rows())
+        others = sorted({*counts} - {*MEANINGS})
+        by = [f"{counts[name]} {name}" for name in (*MEANINGS, *others) if name in counts]
+        said[0] += f" (verdicts: {', '.join(by)})" if len(by) > 1 else ""
+    if found.silent:
+        are = "is" if found.silent == 1 else "are"
+        said.append(f"{found.silent} of them {are} active on no problem")
+    if found.active_needed is not None and found.problems_needed is not None:
+        said.append(
+            f"those that are active need {found.active_needed} active problems in the median, or "
+            f"{found.problems_needed} problems in all at the frequencies seen"
+        )
+    return "; ".join(said) + "."
 
 
 def _problems_needed() -> pl.Expr:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from studyrun_report.blocks import Ran, RanStep, Term
@@ -98,6 +99,8 @@ def _terms(run: Mapping[str, Any]) -> Iterator[Term]:
     yield Term("Command", harmless(command, LONGEST), code=True)
     if run.get("command") not in (None, command):
         yield Term("What was typed", harmless(str(run["command"]), LONGEST), code=True)
+    if run.get("rerun") and (out := _out(command)):
+        yield Term("Typed in", harmless(f"the folder in which {out} lies", LONGEST))
     yield Term("Run", harmless(str(run.get("run", ""))))
     for name, title in (("started", "Started"), ("ended", "Ended")):
         if run.get(name):
@@ -121,6 +124,16 @@ def _command(run: Mapping[str, Any]) -> str:
         return str(run["rerun"])
     study = run.get("study_file") or f"{run.get('study', '')}.yaml"
     return f"studyrun {shlex.quote(str(study))}"
+
+
+def _out(command: str) -> str:
+    """Where its results go, if that tells the folder in which the command is typed."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # somebody wrote into the record
+        return ""
+    out = words[words.index("--out") + 1] if "--out" in words[:-1] else "outputs"
+    return "" if Path(out).is_absolute() or ".." in Path(out).parts else out
 
 
 def _moment(text: str) -> str:

@@ -11,6 +11,7 @@ from studyrun_report.drawing.pictures import svg, texts
 from studyrun_report.facts import facts
 from studyrun_report.params import ReportParams
 from studyrun_report.source import Source, Stored
+from studyrun_report.views.packing import packed
 from studyrun_report.views.page import html, markdown
 from studyrun_report.views.record import written
 from studyrun_report.views.splitting import split
@@ -31,7 +32,7 @@ def files(found: Facts, first: int = 50) -> dict[str, bytes]:
 
     Args:
         found: the whole record, every feature's page in it. Pages beyond what one file can hold
-            go to `features/`, a record and its page each.
+            go to `features/`, a compressed record and its page each.
         first: so many rows of a table of features `report.md` shows.
     """
     figures = [block for block in found.blocks() if isinstance(block, Figure)]
@@ -46,7 +47,7 @@ def files(found: Facts, first: int = 50) -> dict[str, bytes]:
         files |= files_of(figure, pictures[figure.id])
     for part in parts:
         files[f"{part.name}.html"] = html(part.facts, {}, home="../report.html").encode()
-        files[f"{part.name}.json"] = written(part.facts)
+        files[f"{part.name}.json.gz"] = packed(written(part.facts))
     return files
 
 

@@ -41,7 +41,7 @@ class Shot:
 
 
 def shots(table: str, feature: str) -> tuple[Shot, ...]:
-    """What README shows.
+    """What README and docs/how-to/read-the-report.md show.
 
     Args:
         table: the id of the table of features.
@@ -50,12 +50,10 @@ def shots(table: str, feature: str) -> tuple[Shot, ...]:
     phone = (390, 844)
     return (
         Shot("report"),
-        Shot("report-dark", dark=True),
         Shot("features", f"#{table}-caption"),
         Shot("feature", f"#{feature}"),
-        Shot("feature-dark", f"#{feature}", dark=True),
         Shot("report-phone", size=phone),
-        Shot("feature-phone", f"#{feature}", phone),
+        Shot("feature-phone", f"#{feature}", phone, dark=True),
     )
 
 
@@ -123,6 +121,7 @@ def main() -> None:
 
     def work(run: Path) -> None:
         folder = run.resolve()
+        options.to.mkdir(parents=True, exist_ok=True)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=executable(), args=[*ARGUMENTS])
             for shot in shots(features(folder)["id"], labelled(folder)["id"]):

@@ -56,8 +56,10 @@ def _command(words: list[str]) -> int:
     except StudyError as error:
         if debug:
             raise
+        from studyrun.cli.terminal import visible
+
         sys.stdout.flush()  # what was found before stands above the error
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{visible(str(error))}\n")  # it may quote data, and data anything
         return error.exit_code
     return code
 

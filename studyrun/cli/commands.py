@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from studyrun.cli.terminal import near, write
+from studyrun.cli.terminal import near, visible, write
 from studyrun.errors import InvalidStudy, UsageError
 from studyrun.faults.suggest import did_you_mean
 
@@ -60,7 +60,7 @@ def run(options: Namespace) -> int:
         _write_summary(outcome.folder, prepared.registry)
     sys.stdout.flush()
     for error in outcome.errors:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{visible(str(error))}\n")
     return outcome.exit_code
 
 
@@ -111,16 +111,16 @@ def show(options: Namespace) -> int:
     from studyrun.cli import show as view
     from studyrun.cli.finding import find_run, one_cell
 
-    found = find_run(options.run, options.out, options.plugins)
-    if options.what == view.OVERVIEW and options.cell is None:
-        write(view.overview(found, options.format))
-        return 0
-    cell = one_cell(found, options.cell)
-    if options.what == view.OVERVIEW:
-        write(view.overview(cell, options.format))
-        return 0
     question = view.Question(options.where, options.sort, options.columns, options.limit)
-    write(view.table_text(cell, options.what, question, options.format))
+    if options.what == view.OVERVIEW and question != view.Question():
+        raise UsageError("--where, --sort, --columns and --limit are asked of a TABLE; name one")
+    found = find_run(options.run, options.out, options.plugins)
+    if options.what == view.OVERVIEW:
+        shown = found if options.cell is None else one_cell(found, options.cell)
+        write(view.overview(shown, options.format))
+    else:
+        cell = one_cell(found, options.cell)
+        write(view.table_text(cell, options.what, question, options.format))
     return 0
 
 
@@ -132,6 +132,7 @@ def compare(options: Namespace) -> int:
 
     runs = [find_run(each, options.out, options.plugins) for each in options.runs]
     folder = Path(options.into) if options.into else comparison.folder_for(runs, options.out)
+    comparison.must_be_free(folder)
     found = comparison.side_by_side(runs, folder)
     files = comparison_files(_registry(options), found)
     page = comparison.write_files(files, folder)

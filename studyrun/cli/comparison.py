@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from studyrun.cli.grid import Column, fitted
+from studyrun.cli.rewriting import rewrite
 from studyrun.cli.terminal import harmless, named, near, paint, width, wrapped
 from studyrun.cli.values import as_text, inert, plain
 from studyrun.cli.verdicts import verdict_columns
@@ -18,7 +19,7 @@ from studyrun.errors import UsageError
 from studyrun.keys import digest
 from studyrun.running.history import RECORD
 from studyrun.running.index import PAGE
-from studyrun.storing.files import put_file, writing
+from studyrun.storing.files import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,14 @@ if TYPE_CHECKING:
     from studyrun.comparing import Compared
     from studyrun.runs import Run
 
-__all__ = ["comparison_json", "comparison_text", "folder_for", "side_by_side", "write_files"]
+__all__ = [
+    "comparison_json",
+    "comparison_text",
+    "folder_for",
+    "must_be_free",
+    "side_by_side",
+    "write_files",
+]
 
 FACTS = "comparison.json"
 FOLDER = "compare"
@@ -69,18 +77,27 @@ def _link(cell: Run, folder: Path) -> str:
     return quote(Path(way).as_posix(), safe="/=,+@")
 
 
-def write_files(files: Mapping[str, bytes], folder: Path) -> Path:
-    """Write them, each in one step and the page last; the page.
+def must_be_free(folder: Path) -> None:
+    """See that a comparison may lie there.
 
     Raises:
-        UsageError: a run lies there.
-        StudyError: the disk refuses.
+        UsageError: a run does, or it is a file.
     """
     if (folder / RECORD).exists():
         raise UsageError(f"{folder} is a run's folder; name another one with --into")
-    with writing(folder):
-        for name in sorted(files, key=lambda name: name == PAGE):
-            put_file(folder / name, files[name])
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file; name a folder with --into")
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> Path:
+    """Write them in place of an earlier comparison's, each in one step and the page last; the page.
+
+    Raises:
+        UsageError: they would replace what no comparison wrote.
+        StudyError: the disk refuses.
+    """
+    with writing(folder, "--into"):
+        rewrite(folder, files, PAGE)
     return folder / PAGE
 
 

@@ -27,7 +27,7 @@ def find_run(where: str, out: str = "outputs", plugins: Sequence[str] = ()) -> R
 
     Args:
         where: a run's folder or a cell's in it, a study's folder of runs (the latest is meant), a
-            study's file or name (its latest run under `out`).
+            study's file (its latest run under `out`); folders may be named as seen from `out`.
         out: where results go.
         plugins: local plugins, as in `-p`.
 
@@ -40,14 +40,20 @@ def find_run(where: str, out: str = "outputs", plugins: Sequence[str] = ()) -> R
         path = Path(out) / _name_in(path)
         if not (path / LATEST).exists():
             raise UsageError(f"{where} has no run in {out}; `studyrun {where}` makes one")
-    elif not path.exists() and (Path(out) / path / LATEST).exists():
+    elif not path.exists() and (Path(out) / path).exists():
         path = Path(out) / path
     if (path / LATEST).exists() and not (path / RECORD).exists():
         path /= LATEST
-    if not path.exists() and path.parent.is_dir():
-        hint = did_you_mean(path.name, [each.name for each in path.parent.iterdir()])
-        raise UsageError(f"{where} is not a run: there is no such folder{hint}")
+    if not path.exists():
+        raise UsageError(_missing(path, Path(out)))
     return open_run(path, plugins)
+
+
+def _missing(path: Path, out: Path) -> str:
+    what = "file" if path.suffix in STUDIES else "folder"
+    places = {path.parent, out / path.parent}
+    near = sorted({each.name for place in places if place.is_dir() for each in place.iterdir()})
+    return f"{path} is not a run: there is no such {what}{did_you_mean(path.name, near)}"
 
 
 def one_cell(run: Run, cell: str | None) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from studyrun.cli.terminal import paint, table
+from studyrun.cli.terminal import paint, table, visible
 from studyrun.estimates import FLOPS_OF_A_CORE, threads_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def explanation_text(explanation: Explanation) -> str:
     lines = [paint(f"{place_of(explanation.cell, explanation.step)}: {done}{took}", "bold")]
     lines += [f"  because {reason}" for reason in explanation.reasons]
     lines += [f"  warning: {warning}" for warning in explanation.warnings]
-    lines += [f"  error: {explanation.error}"] if explanation.error else []
+    lines += [f"  error: {visible(explanation.error)}"] if explanation.error else []
     lines.append(f"  component: {explanation.component}, of plugin {explanation.plugin}")
     if explanation.key:
         lines.append(f"  key: {explanation.key}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studyrun.cli.finding import one_cell
 from studyrun.cli.grid import fitted
+from studyrun.cli.outcome import SPOKEN
 from studyrun.cli.terminal import harmless, named, paint, width, wrapped
 from studyrun.cli.values import as_columns, as_csv, as_json
 from studyrun.errors import UsageError
@@ -16,10 +17,11 @@ from studyrun.reading.keywords import VARIANT
 from studyrun.running.tables import places, public_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
+    from studyrun.artifacts import Artifact
     from studyrun.runs import Run
 
 __all__ = ["OVERVIEW", "Question", "overview", "table_text"]
@@ -36,7 +38,7 @@ NAMED = 12
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody wants to see of a table."""
+    """What somebody wants to see of a table; nothing of this is asked if it equals `Question()`."""
 
     where: str | None = None
     """SQL, a condition on a row."""
@@ -55,8 +57,8 @@ def overview(run: Run, view: str) -> str:
     if len(run.cells) > 1:
         frame = pl.DataFrame({"cell": [*run.cells]})
     else:
-        cell = one_cell(run, None)
-        frame = pl.DataFrame([_facts(cell, *place) for place in places(cell).values()])
+        stored = one_cell(run, None).plain
+        frame = pl.DataFrame([_facts(stored, *place) for place in places(stored).values()])
     head = f"{run.record['study']} {run.record['run']}: {run.status}"
     if view != "table":
         return _others(frame, view)
@@ -65,10 +67,10 @@ def overview(run: Run, view: str) -> str:
     return "\n".join([paint(harmless(head), "bold"), *_lines(frame, ["columns"])])
 
 
-def _facts(cell: Run, step: str, table: str) -> dict[str, Any]:
+def _facts(artifacts: Mapping[str, Artifact], step: str, table: str) -> dict[str, Any]:
     import polars as pl
 
-    artifact = cell[step]
+    artifact = artifacts[step]
     stored = pl.scan_parquet(artifact.file(f"{table}.parquet"))
     return {
         "table": public_name(step, table),
@@ -130,13 +132,15 @@ def _lines(frame: pl.DataFrame, asked: Sequence[str], *, every: bool = False) ->
 
 def _table_of(cell: Run, what: str) -> str:
     """The public name of the table that is meant."""
-    names = {name.casefold(): name for name in places(cell)}
+    stored = cell.plain
+    there = places(stored)
+    names = {name.casefold(): name for name in there}
     if what.casefold() in names:
         return names[what.casefold()]
-    made = [step for step in cell if VARIANT not in step and cell[step].manifest.type == what]
-    made = made or [step for step in cell if step == what]
+    made = [step for step in stored if VARIANT not in step and stored[step].manifest.type == what]
+    made = made or [step for step in stored if step == what]
     meant = [names[step.casefold()] for step in made if step.casefold() in names]
-    meant = meant or [name for name, (step, _) in places(cell).items() if step in made]
+    meant = meant or [name for name, (step, _) in there.items() if step in made]
     if len(meant) == 1:
         return meant[0]
     if meant:
@@ -150,7 +154,8 @@ def _missing(cell: Run, what: str, names: Sequence[str]) -> str:
     steps = cell.record["cells"][cell.cell]["steps"]
     for name, entry in steps.items():
         if what in (name, entry["type"]) and name not in cell:
-            return f"there is no table {what!r}: the step {name!r} is {entry['status']}"
+            became = SPOKEN.get(entry["status"], entry["status"])
+            return f"there is no table {what!r}: the step {name!r} ({became}) stored nothing"
     types = {entry["type"] for entry in steps.values()}
     hint = did_you_mean(what, [*names, *types])
     return f"the run has no table {what!r}{hint} (without a name, all are listed)"
@@ -180,7 +185,7 @@ def _ask(
     try:
         return cell.sql(query)
     except (PolarsError, PanicException) as error:
-        said = str(error).partition("\n")[0]
+        said = _said(str(error))
     words = [word for word in sql.tokens(text) if word.sort in ("word", "quoted")]
     unknown = [w for w in words if sql.plain(w.text) not in columns and sql.plain(w.text) in said]
     if not unknown or "unable to find column" not in said:
@@ -190,6 +195,12 @@ def _ask(
     if word.sort == "quoted":
         cure += f"; a text stands in single quotes: '{sql.plain(word.text)}'"
     raise UsageError(f"{option} {text!r}: {cure}")
+
+
+def _said(message: str) -> str:
+    """Its first line, told of the text that was given instead of the query that it stands in."""
+    said, _, place = message.partition("\n")[0].partition(" at Line: ")
+    return said.replace("found: )", "found: its end") if place.startswith("2,") else said
 
 
 def _known(wanted: Sequence[str], found: pl.DataFrame, name: str) -> list[str]:

@@ -29,7 +29,9 @@ def with_wanted(
     A step is placed before the first one that takes everything (and so before the verdicts), or
     where its inputs are made only later, before the one that wants it. One whose component the
     study uses, or whose inputs are missing, is not placed. Where a type that it takes is made by
-    several, there is one for each that settles all it takes. Without any, the slots stay as
+    several, there is one for each that settles all it takes. One that the study writes after the
+    step that wants it (it extends a study, whose report comes first) is moved to that place, unless
+    that would change what any step takes but those that show. Without any, the slots stay as
     they are.
 
     Args:
@@ -38,9 +40,42 @@ def with_wanted(
         model: whether the study has one.
     """
     placed = [*slots]
+    for asker in slots:
+        placed = _drawn(asker, placed, {wanted.use for wanted in wants(asker)})
     while more := next(_placings(placed, wants, model=model), None):
         placed = more
     return placed
+
+
+def _drawn(asker: Slot, slots: list[Slot], uses: Collection[str]) -> list[Slot]:
+    """The slots with those of these uses before the asker, in so far as they can be."""
+    for late in slots:
+        if late.use not in uses or "*" in late.takes:
+            continue
+        order = [each.slot for each in link(slots)[0]]
+        if late in order[order.index(asker) :]:
+            others = [slot for slot in order if slot is not late]
+            moved = ([*others[:at], late, *others[at:]] for at in _showing(others, asker))
+            slots = next((each for each in moved if _same(order, each, asker)), slots)
+    return slots
+
+
+def _same(before: Sequence[Slot], after: Sequence[Slot], asker: Slot) -> bool:
+    """Whether every slot takes the same in both orders, in which it runs; the asker may differ."""
+    (old, faults), (new, others) = link(before), link(after)
+    taken = {each.slot.name: each.inputs for each in old if each.slot is not asker}
+    same = all(taken.get(each.slot.name, each.inputs) == each.inputs for each in new)
+    return same and len(others) <= len(faults) and [each.slot for each in new] == [*after]
+
+
+def _showing(order: Sequence[Slot], asker: Slot) -> list[int]:
+    """Before which places a step may stand that the asker shows, the first one preferred.
+
+    They are the first step that takes everything (and so the verdicts), and the asker.
+    """
+    last = order.index(asker)
+    first = next((at for at, slot in enumerate(order) if "*" in slot.takes), last)
+    return sorted({min(first, last), last})
 
 
 def _placings(
@@ -63,10 +98,8 @@ def _placings(
 def _before(asker: Slot, slots: Sequence[Slot], wanted: Slot) -> list[Slot]:
     """All slots with the wanted one; empty where it cannot be made."""
     order = [each.slot for each in link(slots)[0]]
-    last = order.index(asker)
-    first = next((at for at, slot in enumerate(order) if "*" in slot.takes), last)
     taken = {slot.name.casefold() for slot in slots} | {*RESERVED_STEPS}
-    for at in sorted({min(first, last), last}):
+    for at in _showing(order, asker):
         found = _settled(order[:at], wanted, taken)
         if found:
             return [*order[:at], *found, *order[at:]]

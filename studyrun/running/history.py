@@ -42,12 +42,15 @@ class History:
 
 
 def resolve(path: Path) -> Path:
-    """The run's folder: `latest` may be a link, or a text file where links are not allowed."""
-    if path.name == RECORD:
-        path = path.parent
-    if path.is_file():
+    """The run's folder: `latest` may be a link, or a text file where links are not allowed.
+
+    Any other file, like the record or the page, stands for the folder in which it lies.
+    """
+    if not path.is_file():
+        return path.resolve()
+    if path.name == LATEST:
         return path.parent / path.read_text(encoding="utf-8").strip()
-    return path.resolve()
+    return path.parent.resolve()
 
 
 def read_record(folder: Path) -> dict[str, Any]:

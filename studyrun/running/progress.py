@@ -6,6 +6,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from studyrun.diagnostics import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -29,7 +31,7 @@ class Progress:
 
     def show(self, event: Mapping[str, Any]) -> None:
         """Write the event's line, above a bar if there is one."""
-        text = line_of(event)
+        text = "\n".join(map(visible, line_of(event).splitlines()))
         if text and (not self._quiet or event["event"] in URGENT):
             self._write(text)
 

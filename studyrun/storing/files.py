@@ -31,21 +31,23 @@ REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
-def writing(place: Path) -> Iterator[None]:
+def writing(place: Path, option: str = "--out") -> Iterator[None]:
     """Turn the operating system's refusals into a StudyError that names place and cure."""
     try:
         yield
     except OSError as error:
         cause = error.strerror or str(error)
-        raise StudyError(f"cannot write to {place}: {cause}; {_cure(error.errno)}") from error
+        raise StudyError(
+            f"cannot write to {place}: {cause}; {_cure(error.errno, option)}"
+        ) from error
 
 
-def _cure(code: int | None) -> str:
+def _cure(code: int | None, option: str) -> str:
     if code in FULL:
-        return "free some space (what is finished is kept), or choose another folder with --out"
+        return f"free some space (what is finished is kept), or choose another folder with {option}"
     if code in REFUSED:
-        return "make it writable for you, or choose another folder with --out"
-    return "choose another folder with --out"
+        return f"make it writable for you, or choose another folder with {option}"
+    return f"choose another folder with {option}"
 
 
 def sha256_of(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -59,7 +60,9 @@ def numbers(words: list[str]) -> set[float]:
 
 def told(record: Path) -> set[float]:
     """Every number of the record: its values, and those within its strings."""
-    return numbers(list(_strings(json.loads(record.read_text()))))
+    content = record.read_bytes()
+    plain = gzip.decompress(content) if record.suffix == ".gz" else content
+    return numbers(list(_strings(json.loads(plain))))
 
 
 def _strings(value: Any) -> Iterator[str]:

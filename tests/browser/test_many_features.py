@@ -1,11 +1,13 @@
 """More features than one file should hold: most have their page in a file beside it."""
 
+import gzip
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from chromium import DESKTOP, PHONE
+from chromium import DESKTOP, PHONE, context
 from looks import numbers, overflow, texts, told, violations
 from staged_run import features
 
@@ -98,10 +100,45 @@ def test_such_a_file_is_as_readable_as_the_report(watch, large, away, size):
     assert violations(page) == []
 
 
+def record_beside(file):
+    return file.with_suffix(".json.gz")
+
+
 def test_its_numbers_are_in_the_record_beside_it(watch, large, away):
     identity, file = away
     page = watch(large / file, f"#{identity}", within=large).page
     opened(page, file, identity)
-    record = (large / file).with_suffix(".json")
-    assert json.loads(record.read_text())["sections"]
-    assert sorted(numbers(texts(page)) - told(record)) == []
+    assert sorted(numbers(texts(page)) - told(record_beside(large / file))) == []
+
+
+def test_every_features_page_is_in_one_record(large, elsewhere):
+    seen = Counter(page["id"] for page in features(large)["pages"])
+    for file in set(elsewhere.values()):
+        told = json.loads(gzip.decompress(record_beside(large / file).read_bytes()))
+        (block,) = (block for section in told["sections"] for block in section["blocks"])
+        own = [page["id"] for page in block["pages"]]
+        assert [row[0]["link"] for row in block["rows"]] == own
+        assert {elsewhere[each] for each in own} == {file}
+        seen.update(own)
+    assert seen == Counter(row[0]["link"] for row in features(large)["rows"])
+
+
+def test_a_browser_that_cannot_unpack_such_a_file_says_so_and_stays(browser, large, away):
+    identity, file = away
+    with context(browser) as made:
+        page = made.new_page()
+        page.add_init_script("delete window.DecompressionStream;")
+        page.goto(f"{(large / file).as_uri()}#{identity}")
+        page.wait_for_selector("html[data-ready]")
+        assert "cannot unpack" in page.locator("[data-problem]:visible").inner_text()
+        assert page.url.endswith(f"{file}#{identity}")
+
+
+def test_a_report_with_more_data_than_stands_in_a_page_plainly_works(watch, tmp_path, monkeypatch):
+    monkeypatch.setattr("studyrun_report.views.page.PLAIN", 1000)
+    (tmp_path / "report.html").write_bytes(files(synthetic(60))["report.html"])
+    page = watch(tmp_path / "report.html", "#feature-7").page
+    page.wait_for_selector("#feature-view[data-page='feature-7']:visible")
+    page.locator("[data-back]").click()
+    assert page.locator("[data-features] [data-count]").inner_text() == "60 rows"
+    assert page.locator("script[data-packed]").count() == 0

@@ -148,12 +148,29 @@ def test_the_labels_name_their_top_problems(run):
 def test_every_membership_has_its_occurrences(run):
     """Where a problem uses an operation some step does, and no step of any other."""
     table = run["labels"].read_table("occurrences")
-    assert table.drop("steps").equals(run["labels"].read_table("membership"))
+    held = run["labels"].read_table("membership")
+    assert table.join(held, on=held.columns, how="semi").drop("steps").equals(held)
     operators = run["data"].table.select(used=pl.col("steps").list.eval(OPERATORS))["used"]
     assert table.height
     for problem, concept, steps in table.iter_rows():
         used = operators[problem].to_list()
         assert steps == [i for i, each in enumerate(used) if concept.split()[1] in each]
+
+
+def test_occurrences_are_of_every_encoded_problem_whatever_its_split(run):
+    """Samples of features are of any split."""
+    table = run["labels"].read_table("occurrences")
+    encoded = run["features"].read_table("rows")
+    operators = run["data"].table.select(used=pl.col("steps").list.eval(OPERATORS))["used"]
+    for concept in table["concept"].unique():
+        expected = [
+            problem
+            for problem in encoded["problem"].to_list()
+            if any(concept.split()[1] in each for each in operators[problem].to_list())
+        ]
+        assert table.filter(concept=concept)["problem"].to_list() == expected
+    splits = table.join(encoded, on="problem")["split"].unique()
+    assert {*splits} == {*encoded["split"]}
 
 
 def test_swaps_are_those_of_the_table_or_say_what_it_says(run):

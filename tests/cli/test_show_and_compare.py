@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import errno
+import hashlib
 import io
+import itertools
 import json
 import re
 from pathlib import Path
 
 import pytest
+
+from studyrun.storing.files import put_file
 
 TOY = Path(__file__).parents[1] / "run" / "toy_plugin.py"
 STUDY = """\
@@ -82,7 +87,15 @@ def test_a_run_lists_its_tables(ran):
 
 @pytest.mark.parametrize(
     "where",
-    ["outputs/toy", "outputs/toy/latest/run.json", "toy.yaml", "toy", "./outputs/toy/latest"],
+    [
+        "outputs/toy",
+        "outputs/toy/latest/run.json",
+        "outputs/toy/latest/report.html",
+        "toy.yaml",
+        "toy",
+        "toy/latest",
+        "./outputs/toy/latest",
+    ],
 )
 def test_a_run_goes_by_any_of_its_names(ran, where):
     assert shown(ran("show", where, "sums", "--limit", "1")) == shown(
@@ -103,6 +116,12 @@ def test_a_study_that_extends_another_goes_by_its_own_name(toy, home):
 def test_what_is_no_run_is_said_with_what_is_near(ran):
     _, _, err = ran("show", "outputs/toi")
     assert err == "outputs/toi is not a run: there is no such folder; did you mean 'toy'?\n"
+    assert (
+        ran("show", "toi").err == "toi is not a run: there is no such folder; did you mean 'toy'?\n"
+    )
+    assert ran("show", "to.yaml").err == (
+        "to.yaml is not a run: there is no such file; did you mean 'toy.yaml'?\n"
+    )
     assert ran("show", "outputs").code == 2
     assert "is not a run: no run.json in it" in ran("show", "outputs").err
 
@@ -175,6 +194,12 @@ WRONG = {
                                "--columns: sums has no column 'totla'; did you mean 'total'?"),
     "unknown function": (["sums", "--where", "meen(total) > 0"],
                          "--where 'meen(total) > 0': unsupported function 'meen'"),
+    "a condition that ends too early": (
+        ["sums", "--where", "total >"],
+        "--where 'total >': sql parser error: Expected: an expression, found: its end"),
+    "a condition without a table": (
+        ["--where", "total > 0"],
+        "--where, --sort, --columns and --limit are asked of a TABLE; name one"),
     "no matrix": (["sums", "--cell", "k=4"], "the run has no matrix; leave --cell out"),
 }  # fmt: skip
 
@@ -204,7 +229,7 @@ def test_a_step_that_failed_says_so(toy, monkeypatch):
     assert toy("show", RUN, "sums") == (
         2,
         "",
-        "there is no table 'sums': the step 'sums' is failed\n",
+        "there is no table 'sums': the step 'sums' (failed) stored nothing\n",
     )
     assert [line.split()[0] for line in shown(toy("show", RUN))[2:]] == [
         "data",
@@ -257,6 +282,79 @@ def test_a_comparison_goes_where_it_is_told_and_can_be_made_again(matrix, home):
     assert not list(Path("a place/b").glob(".*"))
 
 
+def written(folder):
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in Path(folder).rglob("*")
+        if file.is_file()
+    }
+
+
+def test_what_an_earlier_comparison_wrote_goes_and_nothing_else(matrix):
+    """Figures of parameters that no longer differ are taken away; other files are not looked at."""
+    fresh = [matrix("compare", RUN, "--into", "fresh"), written("fresh")][1]
+    listed = dict(
+        line.split("  ")[::-1] for line in Path("fresh/files.sha256").read_text().splitlines()
+    )
+    assert listed.keys() == fresh.keys() - {"files.sha256"}
+    old, changed, mine = (
+        Path("b/figures", name) for name in ("old.svg", "changed.svg", "mine.svg")
+    )
+    old.parent.mkdir(parents=True)
+    for file in (old, changed, mine):
+        file.write_text("drawn")
+    digest = hashlib.sha256(b"drawn").hexdigest()
+    names = ["figures/old.svg", "figures/changed.svg", "../outside", "gone/x.svg"]
+    Path("b/files.sha256").write_text("".join(f"{digest}  {name}\n" for name in names))
+    Path("outside").write_text("drawn")
+    changed.write_text("drawn by hand")
+    assert matrix("compare", RUN, "--into", "b").code == 0
+    assert Path("outside").read_text() == "drawn"
+    own = {"figures/changed.svg": b"drawn by hand", "figures/mine.svg": b"drawn"}
+    assert written("b") == {**fresh, **own}
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_a_comparison_replaces_nothing_that_is_not_as_one_wrote_it(matrix, name):
+    Path("a").mkdir()
+    Path("a", name).write_text("mine")
+    cure = "move it, or name another folder with --into\n"
+    said = matrix("compare", RUN, "--into", "a")
+    assert said == (2, "", f"a/{name} is not from an earlier comparison; {cure}")
+    assert written("a") == {name: b"mine"}
+    Path("a", name).unlink()
+    assert matrix("compare", RUN, "--into", "a").code == 0
+    before = {**written("a"), name: b"with notes of my own"}
+    Path("a", name).write_bytes(before[name])
+    said = matrix("compare", RUN, "--into", "a")
+    assert said == (2, "", f"a/{name} was changed since it was written; {cure}")
+    assert written("a") == before
+
+
+def test_what_was_cut_short_can_be_compared_again(matrix, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("studyrun.cli.rewriting.put_file", short_of(3))
+        code, _, err = matrix("compare", RUN, "--into", "a")
+    assert (code, err.startswith("cannot write to a: No space left on device; ")) == (1, True)
+    assert "--into" in err
+    assert "report.html" not in written("a")
+    assert matrix("compare", RUN, "--into", "a").code == 0
+    assert matrix("compare", RUN, "--into", "b").code == 0
+    assert written("a") == written("b")
+
+
+def short_of(files):
+    """`put_file` on a disk that has room for so many."""
+    count = itertools.count()
+
+    def put(path, content):
+        if next(count) >= files:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put_file(path, content)
+
+    return put
+
+
 def test_a_comparison_as_json(matrix):
     found = json.loads(matrix("compare", RUN, "--format", "json").out)
     assert [row["name"] for row in found["runs"]] == ["k=4", "k=5"]
@@ -284,3 +382,5 @@ def test_a_comparison_never_overwrites_a_run(matrix):
     code, _, err = matrix("compare", RUN, "--into", RUN)
     assert (code, err) == (2, f"{RUN} is a run's folder; name another one with --into\n")
     assert Path(RUN, "report.html").read_bytes() == before
+    assert matrix("compare", RUN, "--into", "toy.yaml") == (
+        2, "", "toy.yaml is a file; name a folder with --into\n")  # fmt: skip

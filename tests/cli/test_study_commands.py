@@ -94,6 +94,31 @@ def test_a_failed_step_ends_with_1_and_says_where_it_stands(toy, monkeypatch):
     assert "  not reached  report\n" in out
 
 
+RAISING = """\
+from studyrun import Component, NoParams, hookimpl
+
+def run(params, inputs, context):
+    raise ValueError("a row\\n\\x1b[2J\\u202e")
+
+@hookimpl
+def studyrun_components():
+    return [Component("step", "raise", "1", NoParams, "raising:run", makes="none")]
+"""
+
+
+def test_what_an_error_quotes_cannot_act_on_the_terminal(studyrun, home):
+    (home / "raising.py").write_text(RAISING)
+    (home / "raising.yaml").write_text(
+        "study: r\nplugins: [raising.py]\nsteps: {a: {use: raise}}\n"
+    )
+    code, _, err = studyrun("raising.yaml", "--quiet")
+    assert code == 1
+    assert err.startswith("step 'a' failed: ValueError: a row\n<U+001B>[2J<U+202E>\n  component: ")
+    assert "<U+001B>[2J" in studyrun("explain", "outputs/r/latest", "a").out
+    assert studyrun("show", "x\x1b[2J") == (
+        2, "", "x<U+001B>[2J is not a run: there is no such folder\n")  # fmt: skip
+
+
 def test_keep_going_runs_what_does_not_need_the_failed_step(toy, monkeypatch, home):
     more = STUDY.replace("  report:", "  others: {use: toy-sum, with: {k: 2}}\n  report:")
     (home / "toy.yaml").write_text(more)
@@ -267,7 +292,7 @@ def test_explain_of_what_is_not_there(toy, studyrun):
     assert err.startswith("the run has no step 'sum'; did you mean 'sums'?")
     code, _, err = studyrun("explain", "outputs/toi/latest", "sums")
     assert code == 2
-    assert err.endswith("is not a run: no run.json in it\n")
+    assert err.endswith("is not a run: there is no such folder\n")
 
 
 def test_schema_prints_one_json_document(toy):

@@ -59,9 +59,9 @@ def test_the_second_run_of_the_full_study_reuses_everything_and_imports_no_torch
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert lines[-1] == "False"
-    assert {line.split()[0] for line in lines if line.startswith("  ")} <= {
-        "reused", "supported", "refuted", "inconclusive",
-    }  # fmt: skip
+    said = {line.split()[0] for line in lines if line.startswith("  ")}
+    assert "reused" in said
+    assert said.isdisjoint({"ran", "failed", "blocked"})
 
 
 @pytest.mark.slow

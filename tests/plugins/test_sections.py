@@ -34,6 +34,17 @@ def test_what_can_be_shown_is_taken():
         (lambda: Picture(SPEC, "P", " "), "'P': a picture needs `alt`"),
         (lambda: Section("", ()), "a section needs a title"),
         (lambda: Section("T", ("text",)), "'T': str is no Paragraph, Rows or Picture"),
+        (
+            lambda: Section("T", Paragraph("p")),
+            "'T': blocks are a tuple, of one block too: (block,)",
+        ),
+        (lambda: Section(3, ()), "a section: its title is int, not text"),
+        (lambda: Paragraph(3), "a paragraph: its text is int, not text"),
+        (lambda: Rows(None, "R"), "'R': NoneType is no polars DataFrame"),
+        (lambda: Rows(FRAME.lazy(), "R"), "'R': LazyFrame is no polars DataFrame"),
+        (lambda: Rows(FRAME, "R", ("a",)), "'R': column 'a' is no ColumnTitle"),
+        (lambda: Rows(FRAME, "R", note=None), "a table: its note is NoneType, not text"),
+        (lambda: Picture(SPEC, "P", None), "a picture: its alt is NoneType, not text"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_where_it_is_made(make, said):

@@ -170,6 +170,11 @@ def test_scaling_shows_lines_over_both_sizes(tmp_path):
             assert len({row["series"] for row in own}) == series
     assert len(data(figures["scaling-trade-off"])) == 8
     assert {"low", "high"} <= data(figures["scaling-k-labelled_share"])[0].keys()
+    for column, ending in (
+        ("explained_variance", "a line for each d_sae; n = "),
+        ("labelled_share", "a line for each d_sae, with 95 % intervals; n = "),
+    ):
+        assert ending in figures[f"scaling-k-{column}"]["caption"]
 
 
 def test_many_sites_are_drawn_as_median_and_range(tmp_path):

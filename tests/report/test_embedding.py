@@ -1,12 +1,15 @@
 """What a page carries as data: nothing lost, nothing that ends its element."""
 
+import base64
+import gzip
 import json
 
 from hypothesis import example, given
+from hypothesis import strategies as st
 
 from strategies import cells, features_blocks
 from studyrun_report.blocks import Cell, Features, changed
-from studyrun_report.views.embedding import DIGITS, pages_of, rows_of, sortable
+from studyrun_report.views.embedding import DIGITS, data_of, pages_of, rows_of, sortable
 
 
 def told(cell):
@@ -77,6 +80,20 @@ def test_every_page_can_be_read_back(block):
             name: [[(c.shown, c.detail, c.link) for c in row] for row in rows]
             for name, rows in page.tables.items()
         }
+
+
+@given(features_blocks(), st.integers(0, 900))
+def test_what_is_too_long_is_compressed_and_says_the_same(block, plain):
+    for data, text in zip(data_of(block, plain), (rows_of(block), pages_of(block)), strict=True):
+        assert data.packed == (len(text) > plain)
+        own = gzip.decompress(base64.b64decode(data.text)).decode() if data.packed else data.text
+        assert own == text
+        assert data.of == block.id
+
+
+@given(features_blocks())
+def test_compressed_data_cannot_end_its_element_either(block):
+    assert all(set(str(data.text)).isdisjoint("<>&\"'") for data in data_of(block, 0))
 
 
 def test_pages_of_other_files_are_named_once_each():

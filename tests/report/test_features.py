@@ -146,7 +146,8 @@ def test_a_page_says_how_often_and_how_strongly_the_feature_is_active(pages, lab
         terms = {term["name"]: term["shown"] for term in page["terms"]}
         row, portrait = labels[feature], portraits[feature]
         assert terms["Rank by frequency"] == f"{row['rank']} of 64"
-        many = f"on {row['n_active']} of {row['n_total']} problems, {share(row['frequency'])}"
+        of = f"{row['n_total']} validation problems"
+        many = f"on {row['n_active']} of {of}, {share(row['frequency'])}"
         assert terms["Active"] == many
         if portrait["n_active"]:
             assert terms["Median activation"] == number(portrait["median"])
@@ -181,24 +182,79 @@ def test_the_histogram_counts_every_activation(pages, inputs):
         assert bars["counts"] == [row["n"] for row in own]
         assert sum(bars["counts"]) == n_active
         assert (bars["low"], bars["high"]) == (number(own[0]["low"]), number(own[-1]["high"]))
-        assert f"{n_active} activations" in bars["alt"]
+        assert f"{n_active} activations, on 280 validation problems, from" in bars["alt"]
 
 
 def test_samples_are_the_strongest_and_some_of_every_fifth(block, pages, inputs):
-    top = grouped(inputs, "labels", "top_problems")
     drawn = grouped(inputs, "portraits", "samples")
     ids = [problem["id"] for problem in block["problems"]]
     assert len(set(ids)) == len(ids)
     for feature, page in pages.items():
         parts = {part["title"]: part["samples"] for part in page["samples"]}
         shown = {title: [ids[each["problem"]] for each in part] for title, part in parts.items()}
-        assert shown.pop("Strongest", []) == [row["id"] for row in top.get(feature, [])[:5]]
+        top = [row["id"] for row in drawn.get(feature, []) if row["part"] == "top"]
+        assert shown.pop("Strongest", []) == top[:5]
         expected = {
             title: [row["id"] for row in drawn.get(feature, []) if row["part"] == part]
             for title, part in PARTS.items()
         }
         assert shown == {title: own for title, own in expected.items() if own}
         assert list(shown) == [title for title in FIFTHS if title in shown]
+
+
+def test_the_strongest_are_of_the_same_problems_as_the_largest_activation(inputs, tmp_path):
+    """Law: the first of the strongest has the activation that the page calls the largest."""
+    stored = inputs.by_step["labels"]
+    tables = {name: stored.read_table(name) for name in stored.table_names}
+    tables["top_problems"] = tables["top_problems"].filter(pl.col("place") > 1)
+    labels = Shelf(tmp_path).put("labels", Result(tables=tables, meta=stored.meta), "other 1")
+    files = report(Inputs({}, {**inputs.by_step, "labels": labels}, STUDY))
+    (block,) = blocks(files, "features", "features")
+    seen = 0
+    for page in block["pages"]:
+        terms = {term["name"]: term["shown"] for term in page["terms"]}
+        if page["samples"]:
+            first = page["samples"][0]
+            assert first["title"] == "Strongest"
+            assert first["samples"][0]["activation"] == terms["Largest activation"]
+            seen += 1
+    assert seen > 30
+
+
+def test_without_strongest_ones_in_the_portraits_those_of_the_labels_are_shown(inputs, tmp_path):
+    stored = inputs.by_step["portraits"]
+    tables = {name: stored.read_table(name) for name in stored.table_names}
+    tables["samples"] = tables["samples"].filter(pl.col("part") != "top")
+    portraits = Shelf(tmp_path).put("portraits", Result(tables=tables, meta=stored.meta), "other 1")
+    files = report(Inputs({}, {**inputs.by_step, "portraits": portraits}, STUDY))
+    (block,) = blocks(files, "features", "features")
+    top = grouped(inputs, "labels", "top_problems")
+    ids = [problem["id"] for problem in block["problems"]]
+    for page in block["pages"]:
+        parts = {part["title"]: part["samples"] for part in page["samples"]}
+        shown = [ids[each["problem"]] for each in parts.get("Strongest", [])]
+        assert shown == [row["id"] for row in top.get(page["feature"], [])[:5]]
+
+
+def test_problems_of_other_splits_are_told_from_those_that_labels_counted(inputs, tmp_path):
+    """What the labels count is of their split; what is drawn may be of more problems."""
+    stored = inputs.by_step["portraits"]
+    tables = {name: stored.read_table(name) for name in stored.table_names}
+    table = tables["table"].with_columns(n_total=pl.col("n_total") * 2, frequency=pl.lit(0.25))
+    meta = {**stored.meta, "split": "all", "n_problems": 560}
+    result = Result(tables={**tables, "table": table}, meta=meta)
+    files = report(
+        Inputs({}, {**inputs.by_step, "portraits": Shelf(tmp_path).put("portraits", result, "o 1")},
+               STUDY)
+    )  # fmt: skip
+    (block,) = blocks(files, "features", "features")
+    page = next(page for page in block["pages"] if page["histogram"])
+    terms = {term["name"]: term["shown"] for term in page["terms"]}
+    n = table.filter(feature=page["feature"])["n_active"][0]
+    assert " of 280 validation problems, " in terms["Active"]
+    assert terms["Active, histogram and samples"] == f"on {n} of 560 problems, {share(0.25)}"
+    assert "on 560 problems, training included, from" in page["histogram"]["alt"]
+    assert "Histograms and samples are of 560 problems, training included." in block["note"]
 
 
 def test_a_samples_bar_is_its_share_of_the_largest(block, pages, inputs):
@@ -386,8 +442,10 @@ def test_portraits_of_another_site_are_not_taken(inputs, tmp_path):
     meta = {**stored.meta, "position": 5}
     other = Shelf(tmp_path).put("portraits", Result(tables=tables, meta=meta), "portraits 1")
     files = report(Inputs({}, {**inputs.by_step, "portraits": other}, STUDY))
-    (block,) = blocks(files, "features", "features")
+    block, others = blocks(files, "features", "features")
     assert all(page["histogram"] is None for page in block["pages"])
+    assert [block["id"], others["id"]] == ["labels-features", "portraits-features"]
+    assert all(page["label"] == "" for page in others["pages"])
 
 
 @given(feature_rows)

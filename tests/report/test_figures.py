@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import struct
 from xml.etree import ElementTree
 
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studyrun_report.blocks import Figure
-from studyrun_report.drawing.charts import finished
+from studyrun_report.drawing.charts import OUTER, finished
+from studyrun_report.drawing.feature_charts import breaks
 from studyrun_report.drawing.figures import as_csv, datasets, files_of
 from studyrun_report.drawing.pictures import svg
 
@@ -82,3 +84,25 @@ def test_equal_figures_give_equal_bytes(figure):
 
 def test_numbers_of_pictures_have_six_digits_at_most(figure):
     assert datasets(figure.spec)[0][0] == {"x": 1, "y": 0.333333}
+
+
+@given(st.floats(0, 1))
+def test_the_tones_of_phi_part_at_round_numbers_and_take_in_all(most):
+    """Law: six ends, the same on both sides of 0, in steps of one width, of two decimals."""
+    ends = breaks(most)
+    assert ends == sorted({-end for end in ends})
+    assert len(ends) == 6
+    assert all(round(end, 2) == end for end in ends)
+    assert ends[-1] * 7 / 5 >= most - 1e-9 or ends[-1] == 0.5
+
+
+@pytest.mark.parametrize("height", [60, 200])
+def test_pictures_of_any_axis_have_one_width(height):
+    """So that those beside each other are drawn at one scale."""
+    widths = set()
+    for labels in (["a", "b"], ["a label that is long", "another one"]):
+        frame = pl.DataFrame({"name": labels, "n": [1, 2]})
+        chart = alt.Chart(frame).mark_bar().encode(alt.X("n:Q"), alt.Y("name:N"))
+        drawn = svg(finished(chart, height=height))
+        widths.add(re.search(r'viewBox="0 0 (\S+) ', drawn)[1])
+    assert widths == {str(OUTER)}

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from statistics import mean, median
 
 import polars as pl
@@ -128,7 +129,13 @@ def test_the_insufficient_ones_are_summed_up_with_what_they_need(files, labels):
     short = [row for row in labels.table.to_dicts() if row["kind"] == "insufficient"]
     active = [row for row in short if row["n_active"]]
     (text,) = [each for each in told(files, "features") if "too few problems" in each]
-    assert text.startswith(f"{len(short)} features are active on too few problems")
+    assert text.startswith(f"For {len(short)} of {labels.table.height} features there are too few")
+    counts = Counter(row["verdict"] for row in short)
+    by = re.search(r"\(verdicts: (.*?)\)", text)[1]
+    assert {part.split()[1]: int(part.split()[0]) for part in by.split(", ")} == counts
+    (table,) = [b for b in blocks(files, "features", "table") if b["id"] == "labels-verdicts"]
+    told_short = {row["verdict"]: row["short"] for row in rows(table)}
+    assert {verdict: n for verdict, n in told_short.items() if n} == counts
     needed = sorted(row["n_needed"] for row in active)
     everything = sorted(
         math.ceil(row["n_needed"] * row["n_total"] / row["n_active"]) for row in active
@@ -194,9 +201,9 @@ def test_the_sentence_of_the_controls_is_counted_from_the_table(altered):
 
 def test_what_the_controls_cannot_take_away_is_said(files, altered):
     (table, _) = blocks(files, "controls", "table")
-    assert "permuted between problems alike in n_steps" in table["note"]
+    assert "permuted between problems with the same number of steps" in table["note"]
     (table, _) = blocks(report(altered(meta={"strata": []})), "controls", "table")
-    assert "alike" not in table["note"]
+    assert "the same" not in table["note"]
 
 
 def test_who_labels_nothing_is_not_said_to_label_more_elsewhere(altered):

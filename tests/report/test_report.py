@@ -41,6 +41,19 @@ def test_both_explained_variances_stand_beside_each_other_for_every_split(files)
     assert quality[1]["dead"] == 31
 
 
+def test_of_several_saes_the_summary_tells_what_each_explains(files, inputs):
+    assert {
+        "name": "Explained variance",
+        "shown": "0.948 on validation problems",
+        "code": False,
+    } in (record(files)["summary"])
+    sae = inputs.by_step["sae"]
+    both = report(Inputs({}, {"data": inputs.by_step["data"], "sae": sae, "wide": sae}, STUDY))
+    told = {term["name"]: term["shown"] for term in record(both)["summary"]}
+    assert {name for name in told if "variance" in name} == {
+        "Explained variance (sae)", "Explained variance (wide)"}  # fmt: skip
+
+
 def test_the_distribution_is_that_of_the_labels(files, inputs):
     stored = inputs.by_step["labels"].read_table("distribution")
     (table,) = blocks(files, "distribution", "table")

@@ -118,6 +118,22 @@ def test_the_command_is_the_one_that_does_the_same_again(run):
     assert (terms["Command"], terms["What was typed"]) == (again, f"{again} --keep-going")
 
 
+@pytest.mark.parametrize(
+    ("rerun", "where"),
+    [
+        ("studyrun ../a.yaml -p m.py", "the folder in which outputs lies"),
+        ("studyrun a.yaml --out 'my results/b'", "the folder in which my results/b lies"),
+        ("studyrun a.yaml --out ../b", None),
+        ("studyrun a.yaml --out /b", None),
+        ("studyrun a.yaml --out", "the folder in which outputs lies"),
+        ("studyrun 'a", None),
+    ],
+)
+def test_where_the_command_is_typed_is_told_by_its_results(run, rerun, where):
+    terms = {term.name: term.shown for term in ran_of({**run, "rerun": rerun}, "").terms}
+    assert terms.get("Typed in") == where
+
+
 def test_every_number_that_it_shows_is_in_the_record(run):
     shown = told(run)
     known = set(NUMBER.findall(shown["report.json"]))

@@ -53,12 +53,12 @@ def test_the_pairs_are_counted_in_words(files, inputs):
     (text,) = told(files, "coactivation")
     total = sum(counts.values())
     assert text.startswith(
-        f"Of {total} pairs of {stored.meta['features']} features on 280 problems"
+        f"Of {total} pairs of {stored.meta['features']} features on 280 validation problems"
     )
     part = share(counts["together"] / total)
     assert f"{counts['together']} ({part}) fire together more often than chance has it" in text
     assert f"{counts['insufficient']} are on too few problems to say" in text
-    assert "Comparable are problems alike in n_steps." in text
+    assert "Comparable are problems with the same number of steps." in text
     assert f"{stored.meta['features_too_rare']} are active on too few problems" in text
 
 
@@ -243,8 +243,7 @@ def test_the_summary_counts_the_kinds_of_labels(files, inputs):
 def test_the_largest_effects_are_called_so_and_stand_beside_their_control(files, inputs):
     """Found again by hand among all edits of all steps."""
     summary = {term["name"]: term["shown"] for term in record(files)["summary"]}
-    head, _, rest = summary["Largest effects"].partition("): ")
-    assert head.startswith("Answer changed (")
+    head, _, rest = summary["Effects"].partition(", furthest above random: ")
     every = []
     for step, stored in inputs.by_step.items():
         if stored.manifest.type == "effects" and "answer_changed_verdict" in stored.table.columns:
@@ -252,7 +251,7 @@ def test_the_largest_effects_are_called_so_and_stand_beside_their_control(files,
     known = [row for row in every if row["answer_changed"] is not None]
     called = [row for row in known if row["answer_changed_verdict"] == "effect"]
     tested = [row for row in known if row["answer_changed_verdict"]]
-    assert head == f"Answer changed ({len(called)} of {len(tested)} called an effect"
+    assert head == f"Answer changed: {len(called)} of {len(tested)} edits are called an effect"
     called.sort(key=lambda row: row["answer_changed_random"] - row["answer_changed"])
     assert len(rest.split("; ")) == 3
     for part, row in zip(rest.split("; "), called, strict=False):
@@ -284,12 +283,14 @@ def test_what_is_not_tested_is_said_not_to_be(inputs, tmp_path):
         f"(alike features {number(row['control_mean'])})"
         for row in above[:3]
     )
-    assert term["shown"] == f"Reconstruction, mean |change| (not tested): {said}"
+    assert term["shown"] == (
+        f"Reconstruction, mean |change|: not tested, largest against alike features: {said}"
+    )
 
 
 def test_a_study_without_effects_claims_none(inputs):
     found = record(report(only(inputs, "data", "labels")))
-    assert "Largest effects" not in {term["name"] for term in found["summary"]}
+    assert "Effects" not in {term["name"] for term in found["summary"]}
 
 
 # The pictures
@@ -308,9 +309,48 @@ def test_every_picture_is_valid_vega_lite(files):
         alt.Chart.from_dict(spec)
 
 
-def test_features_of_a_study_without_labels_have_no_section(inputs):
-    files = report(only(inputs, "data", "sae", "features", "portraits", "coactivation"))
-    ids = {section["id"] for section in record(files)["sections"]}
-    assert "features" not in ids
-    assert {"quality", "coactivation"} <= ids
+def _cells(block):
+    names = [column["name"] for column in block["columns"]]
+    return [dict(zip(names, row, strict=True)) for row in block["rows"]]
+
+
+UNLABELLED = ("data", "sae", "features", "portraits", "coactivation")
+
+
+def test_features_without_labels_have_a_row_and_a_page_all_the_same(inputs):
+    files = report(only(inputs, *UNLABELLED))
+    (block,) = blocks(files, "features", "features")
+    portraits = inputs.by_step["portraits"].table.to_dicts()
+    order = sorted(portraits, key=lambda row: (-row["n_active"], row["feature"]))
+    shown = _cells(block)
+    assert [row["feature"]["value"] for row in shown] == [row["feature"] for row in order]
+    for rank, (row, stored, page) in enumerate(zip(shown, order, block["pages"], strict=True), 1):
+        assert row["feature"]["link"] == page["id"] == f"feature-{stored['feature']}"
+        assert row["rank"]["value"] == rank
+        assert row["frequency"]["shown"] == share(stored["frequency"])
+        assert row["mean_active"]["shown"] == number(stored["mean_active"])
+        assert row["max_cosine"]["detail"] == f"feature {stored['nearest']}"
+        assert (page["label"], page["evidence"] != "") == ("", not stored["n_active"])
+        assert bool(page["samples"]) == bool(stored["n_active"])
+    assert not {"label", "kind", "verdict"} & {column["name"] for column in block["columns"]}
+    assert "the study has no step that labels them" in told(files, "features")[0]
+    assert "portraits-frequency" in {each["id"] for each in blocks(files, "quality", "figure")}
     assert not ABSENT.search(seen(files))
+
+
+def test_features_without_labels_stand_with_the_effects_of_editing_them(inputs):
+    files = report(only(inputs, *UNLABELLED, "ablation"))
+    (block,) = blocks(files, "features", "features")
+    edited = {row["feature"] for row in inputs.by_step["ablation"].table.to_dicts()}
+    with_effect = {row["feature"] for row in rows(block) if row["effect"] is not None}
+    assert with_effect
+    assert with_effect <= edited
+    told_of = {page["feature"] for page in block["pages"] if page["tables"].get("effects")}
+    assert with_effect <= told_of
+    links = {cell["link"] for table in blocks(files, "effects", "table") for row in table["rows"]
+             for cell in row if cell.get("link")}  # fmt: skip
+    assert {link for link in links if link.startswith("feature-")}
+
+
+def test_portraits_beside_labels_make_no_table_of_their_own(files):
+    assert len(blocks(files, "features", "features")) == 1

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from strategies import texts_of_others
 from studyrun_report.writing.text import (
     NOTHING,
+    column,
     counted,
     exact,
     harmless,
@@ -150,3 +151,9 @@ def test_what_is_cut_is_counted_where_there_is_room():
 def test_plain_values_hold_no_nan_and_no_hidden_character():
     value = {"a\u202e": [math.nan, math.inf, 1.5, (True, None, "x\x00")]}
     assert plain(value) == {"a<U+202E>": [None, None, 1.5, [True, None, "x<U+0000>"]]}
+
+
+@given(st.from_regex(r"[a-z]+(_[a-z]+)*", fullmatch=True))
+def test_a_column_in_words_has_no_underscore_and_a_count_says_so(name):
+    assert column(f"n_{name}") == f"number of {name.replace('_', ' ')}"
+    assert "_" not in column(name)

@@ -80,10 +80,30 @@ def unreadable(params, findings):
     return Section("x", (Picture({"mark": {"no": "mark"}}, "x", "A picture."),))
 
 
+def shapeless(params, findings):
+    return Section("x", (Picture({"data": {"values": []}}, "x", "A picture."),))
+
+
+def leaving(params, findings):
+    raise SystemExit(3)
+
+
+FAULTY = (
+    "broken",
+    "nothing",
+    "mistaken",
+    "loading",
+    "linking",
+    "unreadable",
+    "shapeless",
+    "leaving",
+)
+
+
 @hookimpl
 def studyrun_components():
     yield Component(kind="section", name="weather", version="1", params=Weather,
                     target="weather_sections:weather", summary="rain")  # fmt: skip
-    for name in ("silent", "broken", "nothing", "mistaken", "loading", "linking", "unreadable"):
+    for name in ("silent", *FAULTY):
         yield Component(kind="section", name=name, version="1", params=NoParams,
                         target=f"weather_sections:{name}", summary=name)  # fmt: skip

@@ -194,6 +194,9 @@ def test_names_are_as_short_as_keeps_them_apart():
     assert [each.name for each in compared([matrix, other])] == ["s/k=8", "s/k=16", "t"]
     again = run_of(entry, 2)
     assert [each.name for each in compared([run_of(entry, 1), again])] == ["s/run-1", "s/run-2"]
+    assert [each.name for each in compared([run_of(entry, 1), again, other, matrix])] == [
+        "s/run-1", "s/run-2", "t", "s/k=8", "s/k=16",
+    ]  # fmt: skip
 
 
 def test_there_must_be_two_and_each_once():

@@ -313,6 +313,13 @@ def test_nothing_quick_shows_a_bar():
     assert terminal.getvalue().strip() == ""
 
 
+def test_what_a_plugin_says_cannot_act_on_the_terminal():
+    stream = io.StringIO()
+    message = "read \x1b[2Jq\u202e\nand more"
+    Progress(stream=stream).show({"event": "note", "step": "a", "message": message})
+    assert stream.getvalue() == "a: read \\x1b[2Jq\\u202e\nand more\n"
+
+
 @pytest.mark.parametrize(("stream", "quiet"), [(io.StringIO(), False), (Terminal(), True)])
 def test_no_bar_where_nobody_looks(monkeypatch, stream, quiet):
     monkeypatch.setattr("studyrun.running.progress.DELAY", 0.0)

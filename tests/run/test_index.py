@@ -207,8 +207,8 @@ def test_errors_of_the_comparison_are_the_projects_own(lab, monkeypatch):
     def gone(_params, compared):
         return {"report.html": compared[0].run["sums"].file("table.parquet").read_bytes()}
 
-    key = run.cells["cell-3"]["sums"].key
-    (lab.store.folder / key).rename(lab.store.folder.parent / "away")
+    for key in (run.cells["cell-3"]["sums"].key, run.record["index"]):
+        (lab.store.folder / key).rename(lab.store.folder.parent / key)
     bound = replace(found.bound, load=lambda: gone)
     with pytest.raises(StudyError, match="the artifact of 'sums' is not in"):
         show(replace(found, bound=bound, registry=lab.registry))

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -243,7 +244,10 @@ def test_a_target_that_returns_no_result_is_the_plugin_s_fault(lab):
     (error,) = outcome.errors
     assert isinstance(error, PluginError)
     assert outcome.exit_code == 3
-    assert "step 'toy-misbehave': returned dict, not a Result" in str(error)
+    first, step, trace = str(error).splitlines()
+    assert first.endswith("step 'toy-misbehave': returned dict, not a Result")
+    assert step == "  step: wrong"
+    assert "not a Result" in Path(trace.removeprefix("  traceback: ")).read_text()
 
 
 def test_a_target_that_takes_something_else_is_the_plugin_s_fault(lab, monkeypatch):

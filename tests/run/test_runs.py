@@ -39,6 +39,10 @@ def test_a_run_is_a_mapping_of_artifacts_in_study_order(study):
     assert list(made) == ["data", "draws", "sums", "verdicts", "report"]
     assert made["sums"].last == made["sums"].table["total"][-1]
     assert made["draws"].read_table("sites").height == 2
+    assert ("draws" in made, "drows" in made, None in made) == (True, False, False)
+    assert {type(artifact) for artifact in made.plain.values()} == {studyrun.Artifact}
+    assert made.plain["sums"].table.equals(made["sums"].table)
+    assert list(made.plain) == list(made)
     assert repr(made) == f"<Run toy {made.folder.name} done: {', '.join(made)}>"
     assert made.study.seed == 0
     assert made.failed == {}
@@ -183,6 +187,23 @@ def test_a_second_run_of_the_real_plugins_is_as_quick(tmp_path):
     second, seconds, imported = command(file, "tiny.yaml", "--quiet")
     assert (second.returncode, imported) == (0, set())
     assert seconds < 1.5
+
+
+@pytest.mark.slow
+def test_a_matrix_that_is_known_and_a_look_at_its_tables_import_no_torch(tmp_path):
+    """Typed views of artifacts import it; whether there is one, and its tables, need no view."""
+    file = tmp_path / "tiny.yaml"
+    matrix = "runtime: {device: cpu}\nmatrix: {steps.report.with.title: [a, b], seed: [0, 1]}\n"
+    file.write_text(tiny_study(tmp_path, "report: {use: report, with: {wants: []}}") + matrix)
+    first, _, imported = command(file, "tiny.yaml", "--quiet")
+    assert (first.returncode, "torch" in imported) == (0, True), first.stderr[-2000:]
+    assert (tmp_path / "outputs" / "tiny" / "latest" / "report.html").exists()
+    second, _, imported = command(file, "tiny.yaml", "--quiet")
+    assert (second.returncode, imported) == (0, set())
+    cell = next((tmp_path / "outputs" / "tiny" / "latest").glob("*=*")).name
+    shown, _, imported = command(file, "show", "tiny", "sae", "--cell", cell)
+    assert (shown.returncode, "torch" in imported) == (0, False)
+    assert shown.stdout.startswith("sae: ")
 
 
 def test_a_failing_step_ends_with_exit_code_1_and_its_place_in_the_study(study, monkeypatch):

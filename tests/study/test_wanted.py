@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import wanting
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from wanting import REGISTRY
 
@@ -72,6 +72,7 @@ def faults(plain):
 
 
 CLAIM = {"h": {"claim": "c", "expect": "SELECT max(mean) > 0 FROM portray"}}
+CLAIM_MINE = {"h": {"claim": "c", "expect": "SELECT max(mean) > 0 FROM mine"}}
 
 
 def test_what_the_report_shows_is_placed_before_the_verdicts_and_the_report():
@@ -183,6 +184,44 @@ def test_where_the_inputs_come_after_a_report_it_is_placed_before_the_next():
         "second": showing("portray"),
     }
     assert list(nodes(steps)) == ["data", "acts", "first", "sae", "features", "portray", "second"]
+
+
+def test_what_is_written_after_the_step_that_shows_it_is_moved_before_it():
+    """A study that extends another adds its steps at the end, after the report."""
+    late = {"use": "portray", "with": {"top": 9}}
+    plain = document({**STEPS, "report": {"use": "gallery"}, "mine": late}, hypotheses=CLAIM_MINE)
+    found = nodes(plain["steps"], hypotheses=CLAIM_MINE)
+    assert list(found)[4:] == ["mine", "relate", "verdicts", "report"]
+    assert (found["mine"].bound.params.top, found["mine"].wanted_by) == (9, "")
+    assert "mine" in found["report"].earlier
+    assert faults(plain) == []
+    again = wired(plain).study.plain()
+    assert wired(again).study.plain() == again
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        {"report": showing(), "mine": {"use": "portray"}},
+        {"report": showing("portray"), "mine": {"use": "portray", "needs": ["features", "report"]}},
+        {"report": showing("portray"), "labels": {"use": "name"}, "mine": {"use": "portray"}},
+        {"report": showing("gallery"), "mine": {"use": "tell"}},
+    ],
+    ids=["nobody shows it", "it needs the report", "it takes what comes later", "another report"],
+)
+def test_what_cannot_be_shown_without_taking_other_things_stays_where_it_is(steps):
+    assert list(nodes({**STEPS, **steps})) == ["data", *STEPS, *steps]
+
+
+def test_a_step_in_between_is_not_given_what_comes_later():
+    """What is moved may be taken by who asked for it, and by nobody else."""
+    written = {"board": showing("portray", use="board"), "mine": {"use": "portray"}}
+    assert list(nodes({**STEPS, **written}))[4:] == ["mine", "board"]
+    two = {"plain": showing(use="board"), **written}
+    found = nodes({**STEPS, **two})
+    assert list(found)[4:] == ["plain", "mine", "board"]
+    assert "portraits" not in found["plain"].inputs
+    assert found["board"].inputs["portraits"] == "mine"
 
 
 def test_the_study_is_as_if_it_had_written_them():
@@ -315,6 +354,20 @@ def test_every_placed_step_settles_what_it_takes(plain):
         if node.wanted_by and {"sae", "feature-acts"} <= node.inputs.keys():
             coded = found[node.inputs["feature-acts"]]
             assert coded.inputs["sae"] == node.inputs["sae"]
+
+
+@given(branching_studies(), st.sampled_from(["portray", "relate"]))
+def test_where_the_study_writes_what_is_shown_does_not_matter(plain, use):
+    """Law: a step that the report wants is the same before it and after it, and so is all else."""
+    steps = plain["steps"]
+    report = steps.pop("report")
+    coded = [name for name in steps if name.startswith("features")]
+    assume(coded and not any(step["use"] == use for step in steps.values()))
+    late = {"use": use, "needs": [coded[0]]}
+    report["with"]["wanted"] = [use, "summarise"]
+    before = keys({**plain, "steps": {**steps, "late": late, "report": report}})
+    after = keys({**plain, "steps": {**steps, "report": report, "late": late}})
+    assert [*after.items()] == [*before.items()]
 
 
 @given(

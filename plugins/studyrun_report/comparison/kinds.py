@@ -32,7 +32,7 @@ def section(cases: Cases) -> Section | None:
         blocks += over_grid(cases, cases.frame, of, f"kinds-{of.column}")
     blocks += [*_picture(cases, counts), _table(cases, counts)]
     lead = (
-        "Shares of features with Wilson's 95 % interval. Insufficient: active on too few problems "
+        "Shares of features with Wilson's 95 % interval. Insufficient: too few problems "
         "to say, which is more often so the more features there are; so the share of labelled "
         "features is given of all, and of those with evidence enough."
     )

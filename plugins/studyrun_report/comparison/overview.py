@@ -38,9 +38,10 @@ MEASURED = (
          "Share of all features that carry a label, with Wilson's 95 % interval",
          ends=("labelled_low", "labelled_high"), filter="range", group="Features with a label"),
     Spec("tested_share", "Of those with evidence", "share",
-         "The same share of the features active on problems enough to say",
+         "The same share of the features with problems enough to say what they encode",
          ends=("tested_low", "tested_high"), group="Features with a label"),
-    Spec("with_label", "Count", "count", of="with_label/features", group="Features with a label"),
+    Spec("with_label", "Count", "count", beneath=("features", "count", "of {}"),
+         group="Features with a label"),
     Spec("kinds", "Kinds", about="Features by the kind of their label"),
     Spec("verdicts", "Verdicts", filter="choice"),
 )  # fmt: skip

@@ -77,10 +77,20 @@ def _curve(cases: Cases, x: Parameter, other: Parameter | None, of: Measure) -> 
         note = f"; median, smallest and largest over {_many(found, rest)} of {others}"
     ends = [end for end in ("low", "high") if end in own.columns]
     kept = own.select(x.field, "value", *ends, "series", "panel")
-    caption = harmless(f"{of.title} over {x.title}{_for_each(series)}{note}")
+    between = ", with 95 % intervals" if of.ends and not note else ""
+    counted = _counted(found, of)
+    caption = harmless(f"{of.title} over {x.title}{_for_each(series)}{between}{note}{counted}")
     panels = kept["panel"].unique(maintain_order=True).to_list()
     spec = line_chart(kept, x, of, panels)
     yield Figure(f"scaling-{x.field}-{of.column}", caption, _said(kept, x, of), spec)
+
+
+def _counted(cells: pl.DataFrame, of: Measure) -> str:
+    """`; n = 480 problems`, or from how many to how many."""
+    counted = "label_problems" if of is LABELLED else "n"
+    counts = cells[counted].drop_nulls().unique().sort().to_list()
+    ends = dict.fromkeys(counts[:1] + counts[-1:])
+    return f"; n = {' to '.join(map(str, ends))} problems" if ends else ""
 
 
 def _many(cells: pl.DataFrame, parameters: Sequence[Parameter]) -> int:

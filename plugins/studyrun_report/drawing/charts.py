@@ -21,10 +21,12 @@ from studyrun_report.drawing.palette import (
 )
 from studyrun_report.writing.text import plain
 
-__all__ = ["WIDTH", "controls_chart", "finished", "frequency_chart", "in_turn", "kinds_chart",
-           "look", "stability_chart", "styled"]  # fmt: skip
+__all__ = ["OUTER", "WIDTH", "controls_chart", "finished", "frequency_chart", "in_turn",
+           "kinds_chart", "look", "stability_chart", "styled"]  # fmt: skip
 
-WIDTH, HEIGHT = 400, 250
+WIDTH, HEIGHT = 400, 200
+OUTER = 480
+"""Pixels of a whole picture; `WIDTH` is a map's own."""
 DIGITS = 6
 """Significant digits of the numbers that pictures are drawn from."""
 Spec = dict[str, Any]
@@ -43,7 +45,7 @@ def frequency_chart(frequencies: pl.DataFrame, ranges: Sequence[tuple[int, int]]
     decades = _decades(frequencies["frequency"])
     y = alt.Y(
         "frequency:Q",
-        title="Share of problems on which it is active",
+        title="Share of problems",
         scale=alt.Scale(type="log", domain=[decades[0], 1]),
         axis=alt.Axis(format="~%", values=decades),
     )
@@ -155,8 +157,12 @@ def _places(names: Sequence[str]) -> dict[str, int]:
 
 
 def finished(chart: Any, height: int = HEIGHT) -> Spec:
-    """The specification of one picture of the usual width."""
-    return styled(chart.properties(width=WIDTH, height=height))
+    """The specification of one picture of the usual width, with its axis and all.
+
+    Pictures of one width stand beside each other at one scale.
+    """
+    fit = alt.AutoSizeParams(type="fit-x", contains="padding")
+    return styled(chart.properties(width=OUTER, height=height, autosize=fit))
 
 
 def styled(chart: Any) -> Spec:

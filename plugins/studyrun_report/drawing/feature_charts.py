@@ -8,10 +8,15 @@ import altair as alt
 import polars as pl
 
 from studyrun_report.drawing.charts import WIDTH, finished, styled
-from studyrun_report.drawing.palette import GRID, INK, MUTED, SERIES, TWO_SIDED
+from studyrun_report.drawing.palette import CONTRARY, GRID, INK, SERIES, TWO_SIDED
 
-__all__ = ["LEGIBLE", "activations_chart", "cosines_chart", "pairs_chart", "training_chart"]
+__all__ = ["LEGIBLE", "activations_chart", "breaks", "cosines_chart", "pairs_chart",
+           "training_chart"]  # fmt: skip
 
+FLOOR = 0.5
+"""Where bars begin on a logarithmic scale of counts: below 1, so that one pair can be seen."""
+STEPS = (0.02, 0.04, 0.1, 0.2)
+"""Widths of a tone of phi."""
 LEGIBLE = 30
 """So many features have their numbers beside a map."""
 Spec = dict[str, Any]
@@ -30,12 +35,12 @@ def activations_chart(bins: pl.DataFrame) -> Spec:
     bars = alt.Chart(bins).mark_rect(color=SERIES, stroke="white", strokeWidth=0.5)
     return finished(
         bars.encode(x, alt.X2("high"), alt.Y("n:Q", title="Activations"), alt.Y2("zero")),
-        height=170,
+        height=200,
     )
 
 
 def cosines_chart(bins: pl.DataFrame) -> Spec:
-    """Pairs of decoder directions by cosine, with what random directions would give dashed.
+    """Pairs of decoder directions by cosine as bars, those of random directions as a dashed line.
 
     Args:
         bins: (low, high, decoder, random), counts of pairs; null where there is less than one.
@@ -45,11 +50,14 @@ def cosines_chart(bins: pl.DataFrame) -> Spec:
     x = alt.X("low:Q", title="Cosine of two decoder directions",
               scale=alt.Scale(domain=ends, nice=False),
               axis=alt.Axis(tickCount=6, grid=False))  # fmt: skip
-    y = alt.Y("decoder:Q", title="Pairs", scale=alt.Scale(type="log", nice=False),
+    most = max([1.0, *bins["decoder"].drop_nulls(), *bins["random"].drop_nulls()])
+    y = alt.Y("decoder:Q", title="Pairs",
+              scale=alt.Scale(type="log", nice=False, domain=[FLOOR, most]),
               axis=alt.Axis(format="~s", tickCount=5))  # fmt: skip
-    own = base.mark_line(color=SERIES, strokeWidth=2, interpolate="step-after")
-    random = base.mark_line(color=MUTED, strokeWidth=2, strokeDash=[5, 4], interpolate="step-after")
-    both = own.encode(x, y) + random.encode(x, alt.Y("random:Q"))
+    own = base.mark_rect(color=SERIES).encode(x, alt.X2("high"), y, alt.Y2(datum=FLOOR))
+    random = base.mark_line(color=CONTRARY, strokeWidth=2, strokeDash=[5, 4],
+                            interpolate="step-after")  # fmt: skip
+    both = own + random.encode(x, alt.Y("random:Q"))
     return finished(both, height=200)
 
 
@@ -62,7 +70,17 @@ def training_chart(epochs: pl.DataFrame) -> Spec:
     x = alt.X("epoch:Q", title="Epoch", axis=alt.Axis(tickMinStep=1, grid=False))
     y = alt.Y("fvu:Q", title="FVU in training", scale=alt.Scale(zero=True))
     line = alt.Chart(epochs).mark_line(color=SERIES, strokeWidth=2).encode(x, y)
-    return finished(line, height=170)
+    return finished(line, height=200)
+
+
+def breaks(most: float) -> list[float]:
+    """Where one of the seven tones ends and the next begins: round numbers, none of them 0.
+
+    Args:
+        most: the largest |phi|.
+    """
+    step = next((step for step in STEPS if 3.5 * step >= most), STEPS[-1])
+    return [round(step * (place - 2.5), 3) for place in range(6)]
 
 
 def pairs_chart(cells: pl.DataFrame, n: int) -> Spec:
@@ -73,7 +91,7 @@ def pairs_chart(cells: pl.DataFrame, n: int) -> Spec:
             that shows phi, place < other_place for one that shows `together`.
         n: features on the map.
     """
-    most = max([0.01, *cells["phi"].abs().drop_nulls()])
+    most = max([0.0, *cells["phi"].abs().drop_nulls()])
     order = pl.concat([
         cells.select("place", "feature"),
         cells.select(place="other_place", feature="other"),
@@ -86,8 +104,8 @@ def pairs_chart(cells: pl.DataFrame, n: int) -> Spec:
     colour = alt.Color(
         "phi:Q",
         title="Phi",
-        scale=alt.Scale(type="quantize", domain=[-most, most], range=tones),
-        legend=alt.Legend(orient="top", direction="horizontal", format=".2f"),
+        scale=alt.Scale(type="threshold", domain=breaks(most), range=tones),
+        legend=alt.Legend(orient="top", direction="horizontal", format="~g", gradientLength=280),
     )
     below = base.transform_filter("!datum.together").mark_rect().encode(x, y, colour)
     above = base.transform_filter("datum.together").mark_rect(color=INK).encode(x, y)

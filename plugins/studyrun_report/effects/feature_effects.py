@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import polars as pl
 
 from studyrun_report.effects.quantities import ORDER, Quantity, quantity
-from studyrun_report.labelling import Labelling
+from studyrun_report.labelling import Labelling, told_by
 from studyrun_report.sections.reconstructions import MEASURE
 from studyrun_report.source import Stored
 
@@ -39,7 +39,7 @@ SUMMARY = ("edit", "quantity", "place", "n", "size", "floor", "random_size", "ra
 def of_features(of: Labelling) -> pl.DataFrame:
     """A row for each feature, scale and quantity, in the order of the study."""
     source = of.source
-    steps = (e for e in source.of_type("effects") if source.beside(e, "labels") is of.stored)
+    steps = (e for e in source.of_type("effects") if told_by(source, e) is of.stored)
     found = [frame for step in steps for frame in _effects(step)]
     return pl.concat([pl.DataFrame(schema=COLUMNS), *found])
 

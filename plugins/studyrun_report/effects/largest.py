@@ -86,8 +86,11 @@ def _told(own: pl.DataFrame, name: str, *, several: bool) -> str:
     said = "; ".join(
         _one(row, of.form, against, several=several) for row in first.iter_rows(named=True)
     )
-    many = f"{called.height} of {tested.height} called an effect" if tested.height else "not tested"
-    return harmless(f"{of.title} ({many}): {said}", 1000)
+    many = f"{called.height} of {tested.height} edits are called an effect"
+    known = many.replace("are", "is") if called.height == 1 else many
+    beside = f"furthest above {against}" if tested.height else f"largest against {against}"
+    which = "" if len(shown) == 1 else f", {beside}"
+    return harmless(f"{of.title}: {known if tested.height else 'not tested'}{which}: {said}", 1000)
 
 
 def _one(row: Mapping[str, Any], form: str, against: str, *, several: bool) -> str:

@@ -15,7 +15,7 @@ from studyrun_report.pages.concepts import concepts
 from studyrun_report.pages.effects import effects
 from studyrun_report.pages.neighbours import neighbours, partners
 from studyrun_report.pages.parts import Part
-from studyrun_report.pages.portrait import histograms, measures, terms
+from studyrun_report.pages.portrait import histograms, measures, problems_of, splits_of, terms
 from studyrun_report.pages.samples import samples
 from studyrun_report.pages.seeds import seeds
 from studyrun_report.pages.tokens import tokens
@@ -30,6 +30,10 @@ ROWS = (
     Spec("rank", "Rank", "count", "By frequency, 1 is the most frequent feature"),
     Spec("frequency", "Frequency", "share", "Share of the problems on which it is active",
          filter="range"),
+    Spec("mean_active", "Mean activation", "number", "Over the problems on which it is active; "
+         "below it the largest", beneath=("max", "number", "at most {}")),
+    Spec("max_cosine", "Nearest", "number", "Cosine of its decoder direction with the nearest "
+         "other one, and whose that is", beneath=("nearest", "count", "feature {}")),
     Spec("label", "Label"),
     Spec("kind", "Kind", filter="choice"),
     Spec("verdict", "Verdict", filter="choice"),
@@ -70,10 +74,11 @@ def features(of: Labelling, *, note: str = "") -> Features:
     expected = "expected_rate" in frame.columns and frame["expected_rate"].is_not_null().any()
     rows = (spec for spec in ROWS if not (expected and spec is ALONE))
     link = of.prefix if of.source.params.pages else ""
+    evidence = " with its evidence and its controls" if of.labelled else ""
     specs = used(frame, (Spec("feature", "Feature", "count", link=link), *rows, *of_effects))
     block = Features(
         id=f"{of.stored.slug}-features",
-        caption=of.source.named(of.stored, "Every feature with its evidence and its controls"),
+        caption=of.source.named(of.stored, f"Every feature{evidence}"),
         columns=columns(specs),
         rows=cells(frame, specs),
         note=" ".join(filter(None, (note, _counted_on(of)))),
@@ -86,9 +91,7 @@ def _counted_on(of: Labelling) -> str:
     if of.portraits is None or not of.source.params.pages:
         return ""
     meta = of.portraits.artifact.meta
-    problems = f"{meta['n_problems']} problems" if "n_problems" in meta else "the problems"
-    split = f" (split {meta['split']})" if "split" in meta else ""
-    said = f"Histograms and samples of each fifth are of {problems}{split}."
+    said = f"Histograms and samples are of {problems_of(meta)}."
     without = meta.get("no_tokens")
     return harmless(f"{said} No logit lens: {without}." if without else said)
 
@@ -145,7 +148,7 @@ def _with_pages(block: Features, of: Labelling, found: pl.DataFrame) -> Features
 
 
 def _pages(of: Labelling, parts: list[Part], samples: dict[int, tuple]) -> Iterator[FeaturePage]:  # type: ignore[type-arg]
-    measured, bars = measures(of), histograms(of)
+    measured, bars, splits = measures(of), histograms(of), splits_of(of)
     total = of.table.height
     for row in of.table.iter_rows(named=True):
         feature = row["feature"]
@@ -155,7 +158,7 @@ def _pages(of: Labelling, parts: list[Part], samples: dict[int, tuple]) -> Itera
             label=harmless(row["label"] or ""),
             kind=harmless(row["kind"] or ""),
             verdict=harmless(row.get("verdict") or ""),
-            terms=tuple(terms(row, measured.get(feature, {}), total)),
+            terms=tuple(terms(row, measured.get(feature, {}), total, splits)),
             evidence=sentences.evidence(row),
             controls=sentences.controls(row),
             histogram=bars.get(feature),

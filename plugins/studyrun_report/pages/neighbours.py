@@ -6,7 +6,9 @@ import polars as pl
 
 from studyrun_report.labelling import Labelling
 from studyrun_report.pages.parts import Part, by_feature
+from studyrun_report.pages.portrait import problems_of
 from studyrun_report.writing.tables import Spec
+from studyrun_report.writing.text import harmless
 
 __all__ = ["neighbours", "partners"]
 
@@ -57,8 +59,8 @@ def partners(of: Labelling) -> Part | None:
         Spec("q", "q", "probability", beneath=("q_alike", "probability", "alike {}")),
     )  # fmt: skip
     named = of.named(first, on="other")
-    caption = "Active together beyond chance"
-    return by_feature(named, specs, name="together", caption=caption)
+    caption = f"Active together beyond chance, on {problems_of(of.coactivation.artifact.meta)}"
+    return by_feature(named, specs, name="together", caption=harmless(caption))
 
 
 def _both_ways(pairs: pl.DataFrame) -> pl.DataFrame:

@@ -62,13 +62,17 @@ def samples(of: Labelling) -> Shown:
 
 
 def _frames(of: Labelling) -> Iterator[pl.DataFrame]:
-    """(feature, order, part, place, problem, id, activation) of everything that is there."""
-    top = of.stored.having("top_problems", *COLUMNS)
+    """(feature, order, part, place, problem, id, activation) of everything that is there.
+
+    The strongest are the portraits', of the same problems as the rest of the page; those of the
+    labels only where there are no others.
+    """
     every = None if of.portraits is None else of.portraits.having("samples", *COLUMNS, "part")
-    if top is not None:
+    top = of.stored.having("top_problems", *COLUMNS)
+    if top is not None and (every is None or not (every["part"] == TOP).any()):
         yield _shaped(top.with_columns(part=pl.lit(TOP)))
     if every is not None:
-        yield _shaped(every if top is None else every.filter(pl.col("part") != TOP))
+        yield _shaped(every)
 
 
 def _shaped(frame: pl.DataFrame) -> pl.DataFrame:

@@ -32,6 +32,8 @@ def evidence(row: Mapping[str, Any]) -> str:
     if row.get("n_active") == 0:
         of = f" of {row['n_total']}" if row.get("n_total") is not None else ""
         return f"It is active on none{of} problems, so there is nothing to say of it."
+    if row.get("kind") is None and row.get("verdict") is None:
+        return ""
     meaning = MEANINGS.get(str(row.get("verdict")), "")
     said = f"No label: {meaning.removeprefix('labelled or not ')}." if meaning else "No label."
     needed = row.get("n_needed")

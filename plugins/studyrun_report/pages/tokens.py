@@ -35,9 +35,10 @@ def tokens(of: Labelling) -> Part | None:
         Spec("token_down", "Suppressed", beneath=("logit_down", "number", LOGIT)),
     )
     note = (
-        "The decoder direction through the final norm and the output matrix; below each token how "
-        "far its logit is from the mean of all. It says what the direction would promote if "
-        "nothing came after it."
+        "The decoder direction times the final norm's weight and the output matrix: what it would "
+        "promote if nothing came after it. Below each token its logit less the mean of all tokens; "
+        "the norm's scale, which the rest of the stream decides, is left out, so only numbers of "
+        "one direction compare."
     )
     return by_feature(shown, specs, name="tokens", caption="Logit lens", note=note)
 

@@ -10,10 +10,11 @@ import polars as pl
 from studyrun_report.blocks import Block, Figure, Section, Table, Text
 from studyrun_report.drawing.feature_charts import pairs_chart
 from studyrun_report.labelling import Labelling, labelling_of, link_to
+from studyrun_report.pages.portrait import problems_of
 from studyrun_report.sections.modules import modules
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, first_of, table_of
-from studyrun_report.writing.text import harmless, number, share
+from studyrun_report.writing.text import column, harmless, number, share
 
 __all__ = ["section"]
 
@@ -89,14 +90,15 @@ def _sentence(stored: Stored, pairs: pl.DataFrame) -> str:
     total = sum(counts.values())
     features = meta.get("features")
     of = f" of {features} features" if features is not None else ""
-    on = f" on {meta['n_problems']} problems" if "n_problems" in meta else ""
+    on = f" on {problems_of(meta)}" if "n_problems" in meta else ""
     known = [name for name in MEANINGS if counts.get(name)]
     said = [f"{counts[name]} {MEANINGS[name]}" for name in known]
     said += [f"{n} are {name}" for name, n in counts.items() if name not in MEANINGS and n]
     part = f" ({share(counts.get(TOGETHER, 0) / total)})" if total and TOGETHER in known else ""
     listed = "; ".join(said).replace(" fire together", f"{part} fire together", 1)
     strata = meta.get("strata") or []
-    alike = f" Comparable are problems alike in {' and '.join(map(str, strata))}." if strata else ""
+    same = " and ".join(column(str(name)) for name in strata)
+    alike = f" Comparable are problems with the same {same}." if strata else ""
     return f"Of {total} pairs{of}{on}, {listed or 'none was tested'}.{alike}{_left_out(meta)}"
 
 

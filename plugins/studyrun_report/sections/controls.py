@@ -12,7 +12,15 @@ from studyrun_report.drawing.charts import controls_chart
 from studyrun_report.labels import NEEDED, labelled
 from studyrun_report.sections.stability import stability
 from studyrun_report.source import Source, Stored
-from studyrun_report.writing.text import NO_BREAK, NOTHING, average, harmless, plain, share_within
+from studyrun_report.writing.text import (
+    NO_BREAK,
+    NOTHING,
+    average,
+    column,
+    harmless,
+    plain,
+    share_within,
+)
 
 __all__ = ["section", "under_permutation"]
 
@@ -173,10 +181,10 @@ def _strata(stored: Stored) -> str:
     strata = stored.artifact.meta.get("strata")
     if not strata:
         return ""
-    alike = harmless(_listed([str(name) for name in strata]))
+    alike = harmless(_listed([column(str(name)) for name in strata]))
     return (
-        f" Labels are permuted between problems alike in {alike}, so what goes with that stays; "
-        "a concept that it decides is permuted between all."
+        f" Labels are permuted between problems with the same {alike}, so what goes with that "
+        "stays; a concept that it decides is permuted between all."
     )
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Figure, Text
 from studyrun_report.drawing.feature_charts import activations_chart, cosines_chart, training_chart
+from studyrun_report.pages.portrait import problems_of
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.text import harmless, number
 
@@ -58,7 +59,8 @@ def _activations(source: Source, stored: Stored) -> Iterator[Figure]:
         f"{number(bins['high'].max())}, logarithmic. The fullest bin, "  # type: ignore[arg-type]  # likewise
         f"{number(fullest['low'])} to {number(fullest['high'])}, holds {fullest['n']}.{below}"
     )
-    caption = source.named(stored, "How large activations are, all features together")
+    on = problems_of(stored.artifact.meta)
+    caption = source.named(stored, f"How large activations are, all features together, on {on}")
     drawn = bins.select("low", "high", "n", zero=pl.lit(0))
     yield Figure(f"{stored.slug}-activations", caption, alt, activations_chart(drawn))
 
@@ -77,18 +79,18 @@ def _cosines(source: Source, stored: Stored) -> Iterator[Block]:
     first, last = known["low"][0], known["low"][-1]
     inside = bins.filter(pl.col("low").is_between(first, last))
     drawn = inside.with_columns(pl.when(pl.col(n) >= PAIR).then(n).alias(n) for n in (OWN, RANDOM))
-    yield from _nearer(source, stored, random)
     largest = known.filter(pl.col(OWN) >= PAIR)["high"].max()
     by_chance = known.filter(pl.col(RANDOM) >= PAIR)["high"].max()
     alt = (
-        f"Two curves over the cosine, pairs on a logarithmic scale: {int(own['n'].sum())} pairs of "
-        f"decoder directions reach up to {number(largest)}, as many pairs of random directions "  # type: ignore[arg-type]  # a column of floats
+        f"Bars and a curve over the cosine, pairs on a logarithmic scale: {int(own['n'].sum())} "
+        f"pairs of decoder directions reach up to {number(largest)}, as many of random ones "  # type: ignore[arg-type]  # a column of floats
         f"would reach up to {number(by_chance)}."  # type: ignore[arg-type]  # likewise
     )
     caption = source.named(
-        stored, "Cosines of decoder directions (line) and of random directions (dashed)"
+        stored, "Cosines of decoder directions (bars) and of random directions (dashed)"
     )
     yield Figure(f"{stored.slug}-cosines", caption, alt, cosines_chart(drawn))
+    yield from _nearer(source, stored, random)
 
 
 def _nearer(source: Source, stored: Stored, random: pl.DataFrame) -> Iterator[Text]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from studyrun_report.blocks import Block, Section, Text
 from studyrun_report.labelling import link_to
-from studyrun_report.labels import shortage
+from studyrun_report.labels import shortage, too_few
 from studyrun_report.sections.shortfalls import shortfalls
 from studyrun_report.sections.verdicts import verdicts
 from studyrun_report.source import Source, Stored
@@ -59,9 +59,8 @@ def _features(source: Source, stored: Stored) -> Iterator[Block]:
     short = None if labels is None else shortage(labels)
     if labels is None or short is None or not short.n:
         return
-    silent = f"; {short.silent} of them are active on no problem" if short.silent else ""
-    count = f"For {short.n} of {labels.height} features there are too few problems"
-    yield Text(source.named(stored, f"{count} to say what they encode{silent}") + ".")
+    said = too_few(short, labels)
+    yield Text(harmless(source.named(stored, said.removesuffix(".")) + ".", 1000))
     first = short.features.head(SHOWN)
     caption = source.named(stored, "Features with too few problems, closest to a label first")
     identity = f"{stored.slug}-insufficient"

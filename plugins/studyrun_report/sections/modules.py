@@ -44,7 +44,8 @@ def modules(source: Source, stored: Stored, of: Labelling | None) -> Iterator[Ta
         members=_listed(pl.col("feature").cast(pl.String)),
     )
     caption = source.named(stored, "Modules: features that fire together")
-    table = table_of(rows.head(SHOWN), TABLE, id=f"{stored.slug}-modules", caption=caption)
+    specs = [spec for spec in TABLE if spec.name != "n_labelled" or (of and of.labelled)]
+    table = table_of(rows.head(SHOWN), specs, id=f"{stored.slug}-modules", caption=caption)
     yield first_of(table, rows.height)
 
 

@@ -9,12 +9,14 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Figure, Section, Table
 from studyrun_report.drawing.charts import frequency_chart
+from studyrun_report.labelling import labellings
+from studyrun_report.pages.portrait import problems_of
 from studyrun_report.sections.dictionary import dictionary, training
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, table_of
 from studyrun_report.writing.text import number, share
 
-__all__ = ["POINTS", "explained_variance", "section", "thinned"]
+__all__ = ["POINTS", "explained_variances", "section", "thinned"]
 
 QUALITY = (
     Spec("split", "Split"),
@@ -45,15 +47,15 @@ def section(source: Source) -> Section | None:
     return Section("quality", "SAE quality", blocks, lead) if blocks else None
 
 
-def explained_variance(source: Source) -> str:
-    """The first SAE's, on problems that it was not trained on; empty where unknown."""
+def explained_variances(source: Source) -> Iterator[tuple[str, str]]:
+    """Of every SAE a title and what it explains of problems that it was not trained on."""
     for stored in _with_quality(source):
         frame = stored.other("quality")
         if frame is not None and {"split", "explained_variance"} <= set(frame.columns):
-            held_out = frame.filter(pl.col("split") != "train")
+            held_out = frame.filter(pl.col("split") != "train").head(1)
+            title = source.named(stored, "Explained variance")
             for split, value in held_out.select("split", "explained_variance").iter_rows():
-                return f"{number(value)} ({split})"
-    return ""
+                yield title, f"{number(value)} on {split} problems"
 
 
 def _with_quality(source: Source) -> list[Stored]:
@@ -75,15 +77,16 @@ def _tables(source: Source) -> Iterator[Table]:
 
 
 def _about(meta: Any) -> str:
-    known = [f"{name} {meta[name]}" for name in ("layer", "position", "d_sae", "k") if name in meta]
+    known = [f"{name} {meta[name]}" for name in ("layer", "position", "d_sae", "k")
+             if meta.get(name) is not None]  # fmt: skip
     return f": {', '.join(known)}" if known else ""
 
 
 def _curves(source: Source) -> Iterator[Block]:
-    for stored in source.of_type("labels"):
-        if stored.has("rank", "frequency") and stored.table is not None:
-            ranges = [_ends(text) for text in stored.artifact.meta.get("ranks", ())]
-            yield from _curve(source, stored, stored.table, ranges)
+    for of in labellings(source):
+        if {"rank", "frequency"} <= {*of.table.columns}:
+            ranges = [_ends(text) for text in of.stored.artifact.meta.get("ranks", ())]
+            yield from _curve(source, of.stored, of.table, ranges)
 
 
 def thinned(active: pl.DataFrame) -> pl.DataFrame:
@@ -108,12 +111,13 @@ def _curve(
         return
     silent, shares = known.height - active.height, active["frequency"].to_list()
     often = active.filter(pl.col("frequency") > 0.5).height
+    on = problems_of(stored.artifact.meta)
     alt = (
         f"A falling curve: the most frequent feature is active on "
-        f"{share(max(shares))} of the problems, the least frequent one that is "
+        f"{share(max(shares))} of {on}, the least frequent one that is "
         f"active at all on {share(min(shares))}; {often} of {known.height} features "
-        f"are active on more than half of the problems, {silent} on none."
+        f"are active on more than half of them, {silent} on none."
     )
-    caption = source.named(stored, "Activation frequency by rank, logarithmic")
+    caption = source.named(stored, f"Activation frequency by rank, logarithmic, on {on}")
     chart = frequency_chart(thinned(active), ranges)
     yield Figure(f"{stored.slug}-frequency", caption, alt, chart)

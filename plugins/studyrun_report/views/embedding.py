@@ -7,20 +7,47 @@ A cell is written as short as it can be: text as a string, a count as a number, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from markupsafe import Markup
 
 from studyrun_report.blocks import Bars, Cell, Column, FeaturePage, Features, Rows, Sample
+from studyrun_report.views.packing import as_text
 
-__all__ = ["DIGITS", "pages_of", "rows_of", "safe", "sortable"]
+__all__ = ["DIGITS", "PLAIN", "Data", "data_of", "pages_of", "rows_of", "safe", "sortable"]
 
 DIGITS = 6
 """Significant digits of the numbers that rows are sorted and filtered by; nobody sees them."""
 
 EXACT = 2**53
 """JavaScript rounds whole numbers from here on."""
+PLAIN = 8_000_000
+"""So many characters of data stand in a page as they are, for any browser; more are compressed."""
+
+
+class Data(NamedTuple):
+    """The content of a script element."""
+
+    name: str
+    """`rows` or `pages`."""
+    of: str
+    """The block's id."""
+    text: Markup
+    packed: bool
+    """Whether the text is gzip in base64, for the browser to unpack."""
+
+
+def data_of(block: Features, plain: int = PLAIN) -> tuple[Data, Data]:
+    """The block's rows and its pages, compressed where they are longer than `plain`."""
+    rows, pages = rows_of(block), pages_of(block)
+    return _data("rows", block, rows, plain), _data("pages", block, pages, plain)
+
+
+def _data(name: str, block: Features, text: Markup, plain: int) -> Data:
+    if len(text) <= plain:
+        return Data(name, block.id, text, packed=False)
+    return Data(name, block.id, Markup(as_text(text.encode())), packed=True)
 
 
 def rows_of(block: Features) -> Markup:

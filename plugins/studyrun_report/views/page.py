@@ -16,13 +16,24 @@ from studyrun_report.drawing.bundle import alone, vega
 from studyrun_report.drawing.palette import style as colours
 from studyrun_report.drawing.palette import variables
 from studyrun_report.drawing.pictures import for_page
-from studyrun_report.views.embedding import pages_of, rows_of, safe, sortable
+from studyrun_report.views.embedding import PLAIN, Data, data_of, safe, sortable
 from studyrun_report.writing.text import code_span
 from studyrun_report.writing.text import markdown as escaped
 
 __all__ = ["html", "markdown"]
 
-SCRIPTS = ("dom", "theme", "table", "tables", "features", "feature", "views", "figures", "start")
+SCRIPTS = (
+    "dom",
+    "data",
+    "theme",
+    "table",
+    "tables",
+    "features",
+    "feature",
+    "views",
+    "figures",
+    "start",
+)
 """`templates/js/<name>.js`, in order; together they are the page's one script."""
 STYLES = ("page", "tables", "feature", "print")
 
@@ -33,7 +44,8 @@ def html(facts: Facts, pictures: Mapping[str, str], home: str = "") -> str:
     Args:
         facts: the record.
         pictures: SVG by the figure's id.
-        home: where the whole report stands, if this is a part of it.
+        home: where the whole report stands, if this is a part of it; a part carries all its data
+            compressed.
     """
     inline = {
         name: Markup(for_page(drawn, name)) for name, drawn in pictures.items()
@@ -45,7 +57,7 @@ def html(facts: Facts, pictures: Mapping[str, str], home: str = "") -> str:
         facts=facts,
         home=home,
         pictures=inline,
-        features=[block for block in facts.blocks() if isinstance(block, Features)],
+        data=_data(facts, 0 if home else PLAIN),
         figures={"specs": figures, "colours": variables()} if figures else None,
         style=Markup(colours() + _styles()),
         early=Markup(early),
@@ -53,6 +65,12 @@ def html(facts: Facts, pictures: Mapping[str, str], home: str = "") -> str:
         vega=Markup(library),
         allowed=Markup(" ".join(f"'{_digest(each)}'" for each in (early, script, library) if each)),
     )
+
+
+def _data(facts: Facts, plain: int) -> Iterator[Data]:
+    for block in facts.blocks():
+        if isinstance(block, Features):
+            yield from data_of(block, plain)
 
 
 def markdown(facts: Facts, first: int = 50) -> str:
@@ -80,8 +98,6 @@ def _environment(*, autoescape: bool) -> jinja2.Environment:
         "groups": _groups,
         "md": escaped,
         "code": code_span,
-        "rows_of": rows_of,
-        "pages_of": pages_of,
         "safe_json": safe,
     }
     return environment

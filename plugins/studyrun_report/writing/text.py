@@ -15,6 +15,7 @@ __all__ = [
     "PERCENT",
     "average",
     "code_span",
+    "column",
     "counted",
     "exact",
     "harmless",
@@ -102,6 +103,12 @@ def probability(value: float | None) -> str:
     if value < 1e-300:
         return "below 1e-300"
     return f"{value:.3f}" if value >= 0.001 else f"{value:.1e}"
+
+
+def column(name: str) -> str:
+    """A column of the problems in words: `number of steps` of `n_steps`."""
+    words = name.replace("_", " ")
+    return f"number of {words.removeprefix('n ')}" if words.startswith("n ") else words
 
 
 def counted(value: int | None) -> str:

@@ -25,18 +25,6 @@ function bdi(text) {
   return el("bdi", {}, text);
 }
 
-// What an embedded script element holds.
-function embedded(selector) {
-  const node = document.querySelector(selector);
-  return node ? JSON.parse(node.textContent) : null;
-}
-
-// A cell as the page's data writes it: text, a count, or [value, shown, detail, link].
-const cellValue = (cell) => (Array.isArray(cell) ? cell[0] : cell);
-const cellShown = (cell) => (Array.isArray(cell) ? cell[1] : String(cell));
-const cellDetail = (cell) => (Array.isArray(cell) && cell[2]) || "";
-const cellLink = (cell) => (Array.isArray(cell) && cell[3]) || "";
-
 // The mark that stands before a kind, in its colour.
 function kindMark(kind) {
   const dot = el("span", { class: "dot", "aria-hidden": "true" });

@@ -75,13 +75,20 @@ def test_a_section_that_has_nothing_to_say_is_not_there(shown):
         ("mistaken", "ValueError: 'x': the frame has no column 'snow'"),
         ("loading", "ValueError: 'x': a picture must hold its data; it has 'url'"),
         ("linking", "ValueError: 'x': a picture must hold its data; it has 'href'"),
-        ("unreadable", "ValueError: "),
+        ("unreadable", "ValueError: 'x': Vega-Lite cannot draw it: "),
+        (
+            "shapeless",
+            "ValueError: 'x': Vega-Lite cannot draw it: Error: Invalid specification ....",
+        ),
+        ("leaving", "SystemExit: 3"),
     ],
 )
 def test_what_a_section_does_wrong_is_its_plugins_fault(shown, name, why):
     with pytest.raises(PluginError) as caught:
         shown("weather", name)
-    assert str(caught.value).startswith(f"plugin 'weather_sections': section {name!r}: {why}")
+    said = str(caught.value)
+    assert said.startswith(f"plugin '{PLUGIN} (local)': section {name!r}: {why}")
+    assert len(said.splitlines()) == 1
 
 
 def test_hostile_strings_of_a_section_are_inert(shown):
