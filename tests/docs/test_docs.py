@@ -1,5 +1,6 @@
 """The documents say what the program does: commands, outputs, headings, links."""
 
+import os
 import re
 import subprocess
 import sys
@@ -37,7 +38,8 @@ def full_study(tmp_path_factory):
     """README's study, run as README says, in a folder of its own."""
     folder = tmp_path_factory.mktemp("readme")
     command = [sys.executable, "-m", "studyrun", str(ROOT / "studies/layer14_pos3.yaml")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    wide = {**os.environ, "COLUMNS": "100"}  # what is written where nobody says how wide it is
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, env=wide)
     return folder, done.stdout
 
 
