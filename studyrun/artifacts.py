@@ -31,6 +31,9 @@ class Result:
     """Stored as Parquet; the main one is called `table`."""
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     """Stored together as safetensors."""
+    tensor_file: Path | None = None
+    """In place of `tensors`, where these are larger than memory: a finished safetensors file below
+    the step's `scratch()` or `partial()`, which moves into the store without being read again."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """Small JSON facts (shapes, sites, metrics); no clock times, so that bytes repeat."""
     files: Mapping[str, bytes] = field(default_factory=dict)

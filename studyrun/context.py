@@ -95,6 +95,8 @@ class Errand:
     """The model that it takes."""
     model_identity: str = ""
     """What tells that model from others: digest of component, parameters, bytes and dtype."""
+    partial: Callable[[], Path] | None = None
+    """Gives the step's folder of finished pieces."""
 
 
 class StepContext:
@@ -211,6 +213,11 @@ class StepContext:
     def scratch(self) -> Path:
         """A folder that is this step's own while it runs and is removed afterwards."""
         return self._errand.scratch()
+
+    def partial(self) -> Path:
+        """A folder of finished pieces, which outlives a crash."""
+        assert self._errand.partial is not None, "nobody keeps what this step finishes"
+        return self._errand.partial()
 
     # Helpers
 

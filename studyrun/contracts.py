@@ -34,6 +34,7 @@ __all__ = [
     "Model",
     "ModelFacts",
     "Position",
+    "Refusing",
     "SiteEdit",
     "Step",
     "Variant",
@@ -300,6 +301,13 @@ class Context(Protocol):
     def scratch(self) -> Path:
         """A folder that is this step's own while it runs and is removed afterwards."""
 
+    def partial(self) -> Path:
+        """A folder of this step's own that outlives a crash and is removed once it is stored.
+
+        What is in it was put there by an earlier attempt with the same key and the same code; a
+        step that finishes its work in pieces can go on from it. What it finds must be checked.
+        """
+
 
 class Step(Protocol):
     """kind `step`: a pure function of its parameters and inputs (device and progress aside)."""
@@ -353,6 +361,19 @@ class Model(Protocol):
         Raises:
             QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
         """
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """What a `Model` may offer besides: which questions it cannot take, told beforehand.
+
+    Long work is done in pieces; with this it ends before the first, not at a later one.
+    """
+
+    def refusals(
+        self, questions: Sequence[str], positions: Sequence[Position]
+    ) -> Mapping[int, str]:
+        """Why it cannot give the activations of some questions, by row."""
 
 
 @runtime_checkable

@@ -31,6 +31,7 @@ __all__ = [
     "PositiveInt",
     "RankRange",
     "Ref",
+    "SaeFormatRef",
     "SectionRef",
     "defaults",
     "field_docs",
@@ -57,6 +58,7 @@ ClassifierRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "classifi
 ConceptRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "concept"})]
 DataRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "data"})]
 EffectRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "effect"})]
+SaeFormatRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "sae-format"})]
 SectionRef = Annotated[Ref, Meta(extra_json_schema={COMPONENT_MARK: "section"})]
 
 
@@ -97,9 +99,28 @@ def parse(params: type, raw: Mapping[str, Any]) -> Any:
 
 
 def to_builtins(params: Any) -> dict[str, Any]:
-    """All parameters, defaults included, as plain JSON values."""
-    values: dict[str, Any] = msgspec.to_builtins(dataclasses.asdict(params))
+    """All parameters, defaults included, as plain JSON values.
+
+    One that came after results were stored, `field(default=..., metadata={"later": True})`, is
+    left out at its default, where it changes nothing: the keys of those results stay.
+    """
+    values: dict[str, Any] = msgspec.to_builtins(_plain(params))
     return values
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        given = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {
+            field.name: _plain(own)
+            for field, own in given
+            if not (field.metadata.get("later") and own == field.default)
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
 
 
 def defaults(params: type) -> dict[str, Any]:

@@ -263,6 +263,7 @@ class _Runner:
         made = step.node.bound.component.makes
         manifest = Manifest(step.key, made, step.component, {}, {}, dict(step.sources))
         self.store.put(manifest, result)
+        self.store.clear_partial(step.key)
         seconds = round(time.monotonic() - start, 3)
         peak = self.memory.peak()
         self.record.step(step, status="done", seconds=seconds, peak_memory=peak)
@@ -294,6 +295,7 @@ class _Runner:
             scratch=lambda: self.store.scratch(step.key),
             model=step.node.model,
             model_identity=_model_identity(step),
+            partial=lambda: self.store.partial(step.key, digest(dict(step.sources))[:16]),
         )
         wiring, progress = self.plan.cells[step.cell], self.options.progress
         return StepContext(wiring, self.registry, self.warm, progress, errand)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -34,6 +35,10 @@ __all__ = ["Store"]
 State = Literal["absent", "stored", "damaged"]
 READ_ONLY = 0o444
 """Tables in run folders are hard links: editing one in place must not change the artifact."""
+PARTIAL = ".partial"
+"""Ends the name of a folder with finished pieces of an artifact that is not finished."""
+KEPT = 7 * 24 * 3600.0
+"""Seconds for which such a folder waits to be gone on with."""
 
 
 class Store:
@@ -128,13 +133,38 @@ class Store:
         """Remove the scratch folder, if there is one."""
         shutil.rmtree(self.folder / "tmp" / f"{key}.scratch", ignore_errors=True)
 
+    def partial(self, key: str, maker: str) -> Path:
+        """A folder that outlives a crash, for whoever holds the key's lock.
+
+        Args:
+            key: of the artifact whose finished pieces it holds.
+            maker: tells the code that makes it; what other code left is removed.
+        """
+        folder = self._place("tmp") / f"{key}.{maker}{PARTIAL}"
+        with writing(self.folder):
+            for other in folder.parent.glob(f"{key}.*{PARTIAL}"):
+                if other != folder:
+                    shutil.rmtree(other, ignore_errors=True)
+            folder.mkdir(exist_ok=True)
+        return folder
+
+    def clear_partial(self, key: str) -> None:
+        """Remove what `partial` gave, if it did."""
+        for folder in (self.folder / "tmp").glob(f"{key}.*{PARTIAL}"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def sweep(self) -> None:
-        """Remove what killed processes left in `tmp/`; living ones hold their keys' locks."""
+        """Remove what killed processes left in `tmp/`; living ones hold their keys' locks.
+
+        Finished pieces of an artifact that is not stored stay for a week.
+        """
         left = self.folder / "tmp"
         for folder in sorted(left.iterdir()) if left.is_dir() else ():
+            key = folder.name.partition(".")[0]
             try:
-                with self.lock(folder.name.partition(".")[0]):
-                    shutil.rmtree(folder, ignore_errors=True)
+                with self.lock(key):
+                    if (self.folder / key).exists() or not _may_go_on(folder):
+                        shutil.rmtree(folder, ignore_errors=True)
             except StoreBusy:
                 continue  # its owner is alive and at work
 
@@ -177,6 +207,14 @@ class Store:
             raise damage from None  # a read-only store, or somebody holds it: say what is wrong
         found = f"{damage.found}; moved to {aside}, and the next run of the study makes it again"
         raise ArtifactDamaged(damage.file, damage.expected, found) from None
+
+
+def _may_go_on(folder: Path) -> bool:
+    """Whether a folder in `tmp/` holds finished pieces, the newest not too old."""
+    if folder.suffix != PARTIAL:
+        return False
+    newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+    return time.time() - newest < KEPT
 
 
 def _seal(folder: Path, manifest: Manifest, meta: Mapping[str, object]) -> None:

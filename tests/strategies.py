@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -215,15 +216,45 @@ def activations(draw, d_in=None, least=2):
     return x * draw(st.sampled_from([0.1, 1.0, 30.0])) + torch.arange(rows)[:, None]
 
 
+ALL_ARCHITECTURES = tuple(sorted(ARCHITECTURES))
+
+
 @st.composite
-def random_sae(draw):
-    """An SAE with random weights, either architecture, k anywhere up to d_sae."""
+def random_sae(draw, names=ALL_ARCHITECTURES, square=False):
+    """An SAE with random weights, any of those architectures, k anywhere up to d_sae."""
     d_in, d_sae = draw(st.integers(1, 5)), draw(st.integers(1, 8))
+    d_sae = d_in if square else d_sae
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**16)))
     shapes = ((d_in, d_sae), (d_sae,), (d_sae, d_in), (d_in,))
     tensors = [torch.randn(shape, generator=generator) for shape in shapes]
-    architecture = draw(st.sampled_from(sorted(ARCHITECTURES)))
-    return SAE(*tensors, ARCHITECTURES[architecture](draw(st.integers(1, d_sae))))
+    name = draw(st.sampled_from(names))
+    own = {"pre_bias": draw(st.booleans()), **_settings(draw, name, d_sae)}
+    own |= _own_tensors(name, d_sae, generator)
+    state = random.getstate()  # the shape checker looks at a group size at random
+    sae = SAE(*tensors, ARCHITECTURES[name](**own))
+    random.setstate(state)
+    return sae
+
+
+def _settings(draw, name: str, d_sae: int) -> dict:
+    if name in ("jumprelu", "gated", "standard"):
+        return {}
+    k = draw(st.integers(1, d_sae))
+    if name == "groupmax":  # of one size
+        k = draw(st.sampled_from([each for each in range(1, d_sae + 1) if d_sae % each == 0]))
+    if name != "matryoshka":
+        return {"k": k}
+    first = draw(st.integers(1, d_sae))
+    return {"k": k, "group_sizes": (first, d_sae - first) if first < d_sae else (first,)}
+
+
+def _own_tensors(name: str, d_sae: int, generator) -> dict[str, torch.Tensor]:
+    """Random, with thresholds above 0: others would be those of a dense ReLU."""
+    own = {}
+    for tensor, of in ARCHITECTURES[name].TENSORS.items():
+        found = torch.randn((d_sae,) if of else (), generator=generator)
+        own[tensor] = found.abs() + 0.01 if tensor == "threshold" else found
+    return own
 
 
 # ---------------------------------------------------------------- study

@@ -35,7 +35,7 @@ class PlainContext:
         self.batch_size, self.dtype, self.seed, self._model = batch_size, dtype, seed, model
         self.device = torch.device(device)
         self.notes = []
-        self.cache_bytes = cache_bytes
+        self.cache_bytes, self.folder = cache_bytes, None
 
     def generator(self, purpose, seed=None):
         seed = self.seed if seed is None else seed
@@ -54,6 +54,15 @@ class PlainContext:
 
     def note(self, message):
         self.notes.append(message)
+
+    def within(self, folder):
+        """The same, with a folder for finished pieces."""
+        self.folder = folder
+        return self
+
+    def partial(self):
+        assert self.folder is not None, "give the context a folder"
+        return self.folder
 
 
 def questions(n, seed=0, **options):
@@ -164,6 +173,7 @@ def hf_configs() -> Mapping[str, object]:
         "gemma3": t.Gemma3TextConfig(**size, num_key_value_heads=1, head_dim=8, **window),
         "mistral": t.MistralConfig(**size, num_key_value_heads=2, **window),
         "phi": t.PhiConfig(**size),
+        "phi3": t.Phi3Config(**size, num_key_value_heads=2),
         "falcon": t.FalconConfig(
             vocab_size=400,
             num_hidden_layers=4,
@@ -175,11 +185,20 @@ def hf_configs() -> Mapping[str, object]:
     }
 
 
+def eager_configs() -> Mapping[str, object]:
+    """Configurations of which transformers has no other attention than `eager`."""
+    import transformers as t
+
+    size = {"vocab_size": 400, "num_hidden_layers": 4, "hidden_size": 32, "head_dim": 8}
+    size |= {"num_attention_heads": 4, "intermediate_size": 64, "num_key_value_heads": 1}
+    return {"gemma2": t.Gemma2Config(**size, sliding_window=8)}
+
+
 def write_hf(folder: Path, name: str, *, bos="", seed=0) -> Path:
     """A checkpoint as `save_pretrained` writes it, its weights random."""
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
-    config = hf_configs()[name]
+    config = {**hf_configs(), **eager_configs()}[name]
     config.eos_token_id, config.pad_token_id, config.bos_token_id = 1, 0, None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

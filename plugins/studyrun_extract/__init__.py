@@ -1,21 +1,21 @@
-"""The step `extract`: a model's residual stream at chosen sites, for every problem."""
+"""The steps `extract` and `load-activations`: a residual stream at sites, for every problem."""
 
 from __future__ import annotations
 
 from studyrun import Component, NoParams, hookimpl
-from studyrun_extract.params import ExtractParams
+from studyrun_extract.params import ExtractParams, LoadParams
 
-__all__ = ["ExtractParams", "studyrun_components"]
+__all__ = ["ExtractParams", "LoadParams", "studyrun_components"]
 
 
 @hookimpl
 def studyrun_components() -> list[Component]:
-    """The step and the typed view of what it makes."""
+    """The steps and the typed view of what they make."""
     return [
         Component(
             kind="step",
             name="extract",
-            version="1",
+            version="2",
             params=ExtractParams,
             target="studyrun_extract.extract:run",
             takes=("problems", "model"),
@@ -24,6 +24,20 @@ def studyrun_components() -> list[Component]:
             tables="studyrun_extract.columns:tables",
             estimate="studyrun_extract.estimate:estimate",
             summary="Residual-stream activations at sites (layer, position), one row per problem.",
+        ),
+        Component(
+            kind="step",
+            name="load-activations",
+            version="1",
+            params=LoadParams,
+            target="studyrun_extract.load_step:run",
+            takes=("problems?",),
+            makes="activations",
+            check="studyrun_extract.loading:check",
+            digest="studyrun_extract.loading:digest",
+            tables="studyrun_extract.columns:tables",
+            estimate="studyrun_extract.loading:estimate",
+            summary="Activations from a file: safetensors, .npy or .pt; no model is needed.",
         ),
         Component(
             kind="artifact",

@@ -9,7 +9,7 @@ from studyrun import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from studyrun_extract.params import ExtractParams
+    from studyrun_extract.params import ExtractParams, LoadParams
 
 __all__ = ["EXCLUDED", "ROWS", "tables"]
 
@@ -19,6 +19,6 @@ EXCLUDED = Table({"problem": "UInt32", "id": "String", "reason": "String"})
 """The problems that were left out."""
 
 
-def tables(params: ExtractParams) -> Mapping[str, Table]:  # noqa: ARG001  # whatever they are
+def tables(params: ExtractParams | LoadParams) -> Mapping[str, Table]:  # noqa: ARG001  # alike
     """The problems that there are activations of, and those that there are none of."""
     return {"table": ROWS, "excluded": EXCLUDED}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from studyrun import CheckScope, Estimate, ModelFacts
 from studyrun_data.sizes import size_of
+from studyrun_extract.pieces import at_once
 
 if TYPE_CHECKING:
     from studyrun_extract.params import ExtractParams
@@ -23,7 +24,7 @@ def estimate(params: ExtractParams, scope: CheckScope) -> Estimate | None:
     """One pass over every problem, thoughts included, as far as the deepest and last site.
 
     flops = problems * tokens * blocks * 2 * weights of a block;
-    bytes = two copies of the activations, and the keys and values of one batch
+    bytes = one piece of the activations, and the keys and values of one batch
     """
     size, model = size_of(scope.steps.values()), scope.model
     if size is None or model is None:
@@ -31,12 +32,13 @@ def estimate(params: ExtractParams, scope: CheckScope) -> Estimate | None:
     thoughts = _thoughts(params, model)
     blocks = max(params.layers) + 1 if thoughts is None else model.n_layers
     tokens = size.tokens + (thoughts or 0)
-    kept = size.problems * len(params.layers) * len(params.positions) * model.d_model
+    row = len(params.layers) * len(params.positions) * model.d_model
+    piece = min(size.problems, at_once(FLOAT * row)) * row
     batch = min(AT_ONCE, size.problems) * tokens * blocks * 2 * model.d_model
     also = f" and {thoughts} thoughts" if thoughts else ""
     return Estimate(
         flops=float(size.problems * tokens * blocks * flops_of_a_token(model)),
-        bytes=FLOAT * (2 * kept + batch) + LIBRARIES,
+        bytes=FLOAT * (piece + batch) + LIBRARIES,
         note=f"{size.problems:,} problems of about {size.tokens} tokens{also}, {blocks} blocks",
     )
 

@@ -1,65 +1,164 @@
-"""The step `extract`: one row of activations per problem that the model can take."""
+"""The step `extract`: one row of activations per problem that the model can take.
+
+Problems are taken a few thousand at a time, in their order, and each piece is on disk before the
+next one begins: memory does not grow with the number of problems, and a crash costs one piece.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING
 
 import polars as pl
 import torch
 
-from studyrun import QuestionsRefused, Result, StudyError
+from studyrun import QuestionsRefused, Refusing, Result, StudyError
 from studyrun_extract.columns import EXCLUDED, ROWS
+from studyrun_extract.growing import Growing
+from studyrun_extract.pieces import MOST, at_once
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
-    from studyrun import Context, Inputs, Model
-    from studyrun_extract.params import ExtractParams
+    from studyrun import Artifact, Context, Inputs, Model
+    from studyrun_extract.params import ExtractParams, Stored
 
-__all__ = ["run"]
+__all__ = ["excluded_table", "run", "stored_type"]
 
 SHOWN = 5
+NOT_FINITE = "its activations are not finite"
 
 
 def run(params: ExtractParams, inputs: Inputs, context: Context) -> Result:
     """Activations (n, layers, positions, d_model) with the problems that they belong to."""
-    problems = inputs["problems"].table.select("id", "split", "question").with_row_index("problem")
+    problems = _problems(inputs["problems"])
     model = context.model()
-    activations, reasons = _activations(model, problems["question"].to_list(), params, context)
-    excluded = pl.Series(list(reasons), dtype=pl.UInt32)
-    if reasons and params.on_error == "stop":
-        raise StudyError(_message(problems, reasons))
+    asked = _Asked(model, problems["question"], params, context)
+    refused = asked.refusals()
+    if refused and params.on_error == "stop":
+        raise StudyError(_message(problems, refused))
+    rows = [row for row in range(problems.height) if row not in refused]
+    growing = _opened(params, model, context)
+    for piece in _pieces(rows, growing, context):
+        found, reasons = asked.answered(piece)
+        if reasons and params.on_error == "stop":
+            raise StudyError(_message(problems, reasons))
+        growing.append(found, {str(row): reason for row, reason in reasons.items()})
+    late = {int(row): why for block in growing.blocks for row, why in block.facts.items()}
+    reasons = dict(sorted((refused | late).items()))
+    return _result(problems, reasons, growing.finish(), _meta(params, model, context))
+
+
+def stored_type(store: Stored) -> torch.dtype:
+    """The type of the numbers on disk."""
+    return torch.bfloat16 if store == "bfloat16" else torch.float32
+
+
+def excluded_table(problems: pl.DataFrame, reasons: dict[int, str]) -> pl.DataFrame:
+    """`EXCLUDED`, of the problems left out."""
+    schema = {"problem": pl.UInt32, "reason": pl.String}
+    given = {"problem": list(reasons), "reason": list(reasons.values())}
+    rows = pl.DataFrame(given, schema)
+    named = rows.join(problems.select("problem", "id"), on="problem", maintain_order="left")
+    return named.select(*EXCLUDED.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """The model and what it is asked."""
+
+    model: Model
+    questions: pl.Series
+    params: ExtractParams
+    context: Context
+
+    def refusals(self) -> dict[int, str]:
+        """Why the model takes some problems not at all, as far as it says so beforehand."""
+        if not isinstance(self.model, Refusing):
+            return {}
+        found: dict[int, str] = {}
+        for start in range(0, len(self.questions), MOST):
+            some = self.questions[start : start + MOST].to_list()
+            refused = self.model.refusals(some, self.params.positions)
+            found |= {start + index: reason for index, reason in refused.items()}
+        return dict(sorted(found.items()))
+
+    def answered(self, rows: list[int]) -> tuple[Tensor, dict[int, str]]:
+        """Activations of those rows that have some, and why the others have none."""
+        reasons: dict[int, str] = {}
+        try:
+            found = self._activations(rows)
+        except QuestionsRefused as refused:
+            reasons = {rows[index]: reason for index, reason in refused.reasons.items()}
+            rows = [row for row in rows if row not in reasons]
+            if self.params.on_error == "stop":
+                return torch.empty(0), reasons
+            found = self._activations(rows)
+        stored = found.to(stored_type(self.params.store))
+        finite = stored.flatten(1).isfinite().all(dim=1)
+        for index in (~finite).nonzero()[:, 0].tolist():
+            reasons[rows[index]] = NOT_FINITE
+        return stored if bool(finite.all()) else stored[finite], reasons
+
+    def _activations(self, rows: list[int]) -> Tensor:
+        layers, positions = self.params.layers, self.params.positions
+        if not rows:
+            return torch.empty(0, len(layers), len(positions), self.model.facts.d_model)
+        some = self.questions.gather(rows).to_list()
+        return self.model.activations(some, layers, positions, self.context)
+
+
+def _problems(artifact: Artifact) -> pl.DataFrame:
+    """Only the columns that are needed; solutions are long."""
+    table = pl.read_parquet(artifact.file("table.parquet"), columns=["id", "split", "question"])
+    return table.with_row_index("problem")
+
+
+def _opened(params: ExtractParams, model: Model, context: Context) -> Growing:
+    row = (len(params.layers), len(params.positions), model.facts.d_model)
+    made_by = {
+        "at once": _length_of_a_piece(row),
+        "device": context.device.type,
+        "torch": str(torch.__version__),
+    }
+    return Growing(context.partial(), "activations", row, stored_type(params.store), made_by)
+
+
+def _length_of_a_piece(row: Sequence[int]) -> int:
+    return at_once(prod(row) * torch.float32.itemsize)
+
+
+def _pieces(rows: list[int], growing: Growing, context: Context) -> Iterable[list[int]]:
+    """The pieces that are still to be done."""
+    size = _length_of_a_piece(growing.row)
+    starts = range(0, len(rows), size)[len(growing.blocks) :]
+    if growing.blocks:
+        context.note(f"{min(starts.start, len(rows)):,} problems were done by an earlier run")
+    pieces = (rows[start : start + size] for start in starts)
+    if len(starts) < 2:
+        return pieces
+    return context.track(pieces, total=len(starts), label="extracting", unit=f"x {size:,} problems")
+
+
+def _result(
+    problems: pl.DataFrame, reasons: dict[int, str], file: Path, meta: dict[str, object]
+) -> Result:
     if len(reasons) == problems.height:
         raise StudyError(f"no problem is left; {_message(problems, reasons)}")
+    excluded = pl.Series(list(reasons), dtype=pl.UInt32)
     kept = ~problems["problem"].is_in(excluded.implode())
     return Result(
         tables={
             "table": problems.filter(kept).select(*ROWS.columns),
-            "excluded": _excluded(problems, reasons),
+            "excluded": excluded_table(problems, reasons),
         },
-        tensors={"activations": activations},
-        meta=_meta(params, model, context),
+        tensor_file=file,
+        meta=meta,
     )
-
-
-def _activations(
-    model: Model, questions: list[str], params: ExtractParams, context: Context
-) -> tuple[Tensor, dict[int, str]]:
-    """Activations of the rows that the model takes, and why it does not take the others."""
-    rows, reasons = list(range(len(questions))), {}
-    try:
-        found = model.activations(questions, params.layers, params.positions, context)
-    except QuestionsRefused as refused:
-        if params.on_error == "stop":
-            return torch.empty(0), refused.reasons
-        reasons = refused.reasons
-        rows = [row for row in rows if row not in reasons]
-        taken = [questions[row] for row in rows]
-        found = model.activations(taken, params.layers, params.positions, context)
-    finite = found.flatten(1).isfinite().all(dim=1)
-    for index in (~finite).nonzero()[:, 0].tolist():
-        reasons[rows[index]] = "its activations are not finite"
-    return found[finite], dict(sorted(reasons.items()))
 
 
 def _meta(params: ExtractParams, model: Model, context: Context) -> dict[str, object]:
@@ -68,20 +167,13 @@ def _meta(params: ExtractParams, model: Model, context: Context) -> dict[str, ob
         "layers": params.layers,
         "positions": params.positions,
         "d_model": facts.d_model,
+        "stored": params.store,
         "model": {
             "name": facts.name,
             "digest": facts.digest,
             "dtype": str(context.dtype).removeprefix("torch."),
         },
     }
-
-
-def _excluded(problems: pl.DataFrame, reasons: dict[int, str]) -> pl.DataFrame:
-    """`EXCLUDED`, of the problems left out."""
-    schema = {"problem": pl.UInt32, "reason": pl.String}
-    rows = pl.DataFrame({"problem": list(reasons), "reason": list(reasons.values())}, schema)
-    named = rows.join(problems.select("problem", "id"), on="problem", maintain_order="left")
-    return named.select(*EXCLUDED.columns)
 
 
 def _message(problems: pl.DataFrame, reasons: dict[int, str]) -> str:

@@ -26,12 +26,10 @@ class Activations(Artifact):
         Raises:
             KeyError: the site was not read; the message lists those that were.
         """
-        from safetensors import safe_open
+        from studyrun_extract.mapped import mapped
 
         if (layer, position) not in self.sites:
             known = ", ".join(map(str, self.sites))
             raise KeyError(f"no site ({layer}, {position!r}); there are {known}")
         i, j = self.meta["layers"].index(layer), self.meta["positions"].index(position)
-        with safe_open(self.file("tensors.safetensors"), framework="pt") as file:
-            stream: Tensor = file.get_slice("activations")[:, i, j]
-        return stream.contiguous()
+        return mapped(self.file("tensors.safetensors"), "activations").site(i, j)

@@ -45,8 +45,8 @@ def estimate_patch(params: Patch, scope: CheckScope) -> Estimate | None:
     acts = [s.params for s in scope.steps.values() if s.component.makes == "activations"]
     if len(acts) != 1:
         return None
-    layers = params.layers or getattr(acts[0], "layers", [0])
-    positions = params.positions or getattr(acts[0], "positions", [0])
+    layers = params.layers or getattr(acts[0], "layers", None) or [0]
+    positions = params.positions or getattr(acts[0], "positions", None) or [0]
     return _estimate(params, scope, len(layers) * len(positions) * len(params.scales), 1.0, 0)
 
 

@@ -10,7 +10,17 @@ from typing import Any
 from studyrun import StudyError
 from studyrun_models.digest import digest_of
 
-__all__ = ["BUILTINS", "Checkpoint", "CheckpointError", "find_checkpoint"]
+__all__ = [
+    "BUILTINS",
+    "CONFIG",
+    "Checkpoint",
+    "CheckpointError",
+    "config_of",
+    "find_checkpoint",
+    "folder_of",
+    "readable_files",
+    "safe_weights",
+]
 
 BUILTINS = {
     "builtin:tiny-codi": Path(__file__).parent / "tiny_codi",
@@ -61,8 +71,7 @@ class Checkpoint:
     @property
     def digest(self) -> str:
         """sha256 over weights, configuration and tokenizer; where they lie does not count."""
-        others = [name for name in OTHER_FILES if (self.folder / name).is_file()]
-        return digest_of(self.folder, [CONFIG, *self.weights, *others])
+        return digest_of(self.folder, [*readable_files(self.folder), *self.weights])
 
 
 def find_checkpoint(name: str, revision: str = "main") -> Checkpoint:
@@ -71,11 +80,21 @@ def find_checkpoint(name: str, revision: str = "main") -> Checkpoint:
     Raises:
         CheckpointError: it is not there, or is not one that can be read safely.
     """
-    folder = _folder(name, revision)
-    return Checkpoint(folder, _config(folder), _weights(folder))
+    folder = folder_of(name, revision)
+    return Checkpoint(folder, config_of(folder), _weights(folder))
 
 
-def _folder(name: str, revision: str) -> Path:
+def readable_files(folder: Path) -> list[str]:
+    """Names of a folder's configuration and tokenizer."""
+    return [CONFIG, *(name for name in OTHER_FILES if (folder / name).is_file())]
+
+
+def folder_of(name: str, revision: str = "main") -> Path:
+    """The folder of that name: `builtin:...`, `hub:owner/name` or a path.
+
+    Raises:
+        CheckpointError: it is not there.
+    """
     if name.startswith("builtin:"):
         if name not in BUILTINS:
             raise CheckpointError(f"there is no {name!r}", allowed=tuple(BUILTINS))
@@ -113,7 +132,12 @@ def _snapshot(repository: str, revision: str) -> Path:
     return snapshot
 
 
-def _config(folder: Path) -> dict[str, Any]:
+def config_of(folder: Path) -> dict[str, Any]:
+    """A folder's config.json.
+
+    Raises:
+        CheckpointError: it is missing or no JSON object.
+    """
     file = folder / CONFIG
     if not file.is_file():
         raise CheckpointError(f"{folder} has no {CONFIG}")
@@ -126,11 +150,23 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _weights(folder: Path) -> tuple[str, ...]:
+def safe_weights(folder: Path) -> tuple[str, ...]:
+    """Names of a folder's safetensors files; empty if there are none.
+
+    Raises:
+        CheckpointError: one of several is missing.
+    """
     if (folder / WEIGHTS).is_file():
         return (WEIGHTS,)
     if (folder / WEIGHTS_INDEX).is_file():
         return (WEIGHTS_INDEX, *_shards(folder))
+    return ()
+
+
+def _weights(folder: Path) -> tuple[str, ...]:
+    safe = safe_weights(folder)
+    if safe:
+        return safe
     pickled = sorted(file.name for file in folder.glob("*.bin"))
     if pickled:
         raise CheckpointError(

@@ -1,37 +1,39 @@
 """The `codi` adapter: a model that thinks in continuous thoughts (Shen et al. 2025, CODI).
 
-A row is: question, `<eos>`, `<bot>`, T thoughts, `<eot>`, answer. Thought p + 1 is fed the
-projection of the state after the final norm at position p; position 0 is `<bot>`.
+A row is: question, `<bot>`, T thoughts, `<eot>`, answer, in some models with an `<eos>` before
+`<bot>` or after `<eot>` as well. Thought p + 1 is fed the projection of the state after the final
+norm at position p; position 0 is `<bot>`.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from studyrun import StudyError
+from studyrun import QuestionsRefused, StudyError
 from studyrun_models.blocks import Hooks, edit_of, edited, recorded
-from studyrun_models.checkpoint import Checkpoint, find_checkpoint
 from studyrun_models.codi_passes import CodiPasses
 from studyrun_models.crew import crew
-from studyrun_models.facts import codi_facts, codi_section
+from studyrun_models.embedded import load_embedded
+from studyrun_models.facts import codi_facts, codi_source
+from studyrun_models.official import Official
 from studyrun_models.replay import Replaying
 from studyrun_models.stack import Reading, Stack, longest_first
 from studyrun_models.unembedding import Unembedding, unembedding
+from studyrun_models.unwrap import load_official
 from studyrun_models.verify import replay_fault, some_ids, verify
-from studyrun_models.vocabulary import Vocabulary
-from studyrun_models.weights import load_strictly, quiet, randomise
+from studyrun_models.weights import quiet, randomise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from studyrun import Context, ModelFacts, Position, SiteEdit
     from studyrun_models.params import CodiParams
+    from studyrun_models.vocabulary import Frame, Vocabulary
 
 __all__ = ["Codi", "load"]
 
@@ -40,23 +42,23 @@ OFFICIAL_BATCH = 128
 
 def load(params: CodiParams, context: Context) -> Codi:
     """The model, with its sites checked by value."""
-    checkpoint = find_checkpoint(params.checkpoint)
-    section = codi_section(checkpoint)
-    facts = codi_facts(params)
+    facts, source = codi_facts(params), codi_source(params)
     with quiet(), torch.random.fork_rng(devices=[]):
-        model = _build(checkpoint, section["prj_dim"], facts.d_model, params.attention)
-    _fill(checkpoint, model)
+        if isinstance(source, Official):
+            model, vocabulary, frame = load_official(source, params, context)
+        else:
+            model, vocabulary, frame = load_embedded(source, params)
     if params.weights == "random":
         randomise(model, params.weights_seed)
     model.to(device=context.device, dtype=context.dtype).eval().requires_grad_(False)
     stack = Stack(model, facts.n_layers)
-    vocabulary = Vocabulary(checkpoint.folder / "tokenizer.json")
+    stack.writable = frame.writable
     verify(stack, len(vocabulary))
-    model = Codi(stack, vocabulary, facts, params, section)
+    codi = Codi(stack, vocabulary, facts, params, frame)
     ids = some_ids(len(vocabulary))
-    middle = (1 + model.thoughts) // 2
-    model.full_because = replay_fault(CodiPasses(model, ids), (middle, 0), context)
-    return model
+    middle = (1 + codi.thoughts) // 2
+    codi.full_because = replay_fault(CodiPasses(codi, ids), (middle, 0), context)
+    return codi
 
 
 class Codi:
@@ -68,12 +70,13 @@ class Codi:
         vocabulary: Vocabulary,
         facts: ModelFacts,
         params: CodiParams,
-        section: dict[str, Any],
+        frame: Frame,
     ) -> None:
         self.stack, self.vocabulary, self.facts, self.params = stack, vocabulary, facts, params
-        self.thoughts: int = section["thoughts"]
-        self.eos, self.bot, self.eot = map(vocabulary.id, ("<eos>", section["bot"], section["eot"]))
-        self.answer_prefix = vocabulary.plain(section["answer_prefix"])
+        self.frame, self.thoughts = frame, frame.thoughts
+        self.opening, self.closing = frame.opening, frame.closing
+        self.eos, self.bot, self.eot = frame.eos, frame.opening[-1], frame.closing[0]
+        self.answer_prefix = vocabulary.prefix(frame.answer)
         self.full_because = ""
         """Why edited runs cannot be replayed; empty if they can."""
 
@@ -103,6 +106,18 @@ class Codi:
 
             self._in_batches(work, ids, context, "activations")
         return out
+
+    def refusals(
+        self,
+        questions: Sequence[str],
+        positions: Sequence[Position],  # noqa: ARG002  # every question has them all
+    ) -> dict[int, str]:
+        """Why some questions cannot be read, by row."""
+        try:
+            self.encode(questions)
+        except QuestionsRefused as refused:
+            return refused.reasons
+        return {}
 
     @torch.inference_mode()
     def answers(
@@ -139,20 +154,20 @@ class Codi:
     # The passes
 
     def encode(self, questions: Sequence[str]) -> list[list[int]]:
-        """Token ids of every question with `<eos>` and `<bot>`.
+        """Token ids of every question up to `<bot>`.
 
         Raises:
             QuestionsRefused: some cannot be read; says why for each.
         """
         length = self.stack.model.config.max_position_embeddings
-        others = 2 + self.thoughts + 1 + len(self.answer_prefix) + 1
+        others = len(self.opening) + self.thoughts + len(self.closing) + len(self.answer_prefix) + 1
         ids = self.vocabulary.encode(questions, length - others)
-        return [[*row, self.eos, self.bot] for row in ids]
+        return [[*row, *self.opening] for row in ids]
 
     def read(self, ids: Sequence[Sequence[int]]) -> Reading:
         """The first pass; its last token is position 0."""
         official = self.params.padding == "official"
-        reading = self.stack.read(ids, count_padding=official)
+        reading = self.stack.read(ids, count_padding=official, pad=self.frame.pad)
         if official:
             reading.mask[:] = True
         return reading
@@ -168,15 +183,17 @@ class Codi:
 
     def speak(self, reading: Reading) -> list[str]:
         """The answers' texts, greedy, from `<eot>` on, without the answer's prefix."""
-        begin = torch.full((len(reading.mask), 1), self.eot, device=reading.mask.device)
-        self.stack.extend(reading, ids=begin)
+        begin = torch.tensor([self.closing], device=reading.mask.device)
+        self.stack.extend(reading, ids=begin.expand(len(reading.mask), -1))
         rows = self.stack.greedy(reading, {self.eos}, self.params.max_new_tokens)
         return [self.text_of(row) for row in rows]
 
     def text_of(self, ids: Sequence[int]) -> str:
         """The text of written ids, without the answer's prefix."""
         n = len(self.answer_prefix)
-        return self.vocabulary.decode(ids[n:] if list(ids[:n]) == self.answer_prefix else ids)
+        if list(ids[:n]) == self.answer_prefix:
+            return self.vocabulary.decode(ids[n:])
+        return self.vocabulary.decode(ids).removeprefix(self.frame.answer).strip()
 
     # Helpers
 
@@ -250,32 +267,3 @@ class Codi:
         starts = range(0, len(ids), OFFICIAL_BATCH)
         for start in context.track(starts, total=len(starts), label=label, unit="batches"):
             work(list(range(start, min(start + OFFICIAL_BATCH, len(ids)))))
-
-
-def _build(checkpoint: Checkpoint, prj_dim: int, d_model: int, attention: str) -> Any:
-    """The causal model with its projection `prj`, and whatever weights they start from."""
-    import transformers
-
-    factory: Any = transformers.AutoModelForCausalLM
-    config = transformers.AutoConfig.from_pretrained(checkpoint.folder)
-    model = factory.from_config(config, attn_implementation=attention)
-    layers = {
-        "1": nn.Linear(d_model, prj_dim),
-        "gelu": nn.GELU(),
-        "3": nn.Linear(prj_dim, d_model),
-        "ln": nn.LayerNorm(d_model),
-    }
-    model.prj = nn.Sequential(OrderedDict(layers))
-    return model
-
-
-def _fill(checkpoint: Checkpoint, model: Any) -> None:
-    """Read the weights, every one of which must have its place."""
-    from safetensors.torch import load_file
-
-    state: dict[str, Tensor] = {}
-    for name in checkpoint.weights:
-        if name.endswith(".safetensors"):
-            state |= load_file(checkpoint.folder / name)
-    shared = (model._tied_weights_keys or ()) if model.config.tie_word_embeddings else ()
-    load_strictly(model, state, shared)

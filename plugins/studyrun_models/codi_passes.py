@@ -87,19 +87,19 @@ class CodiPasses:
         return seen
 
     def _speak(self, line: Follows, seen: Seen, reads: Collection[Read]) -> None:
-        """Read `<eot>` and the answer's prefix in one pass, then whatever comes first.
+        """Read from `<eot>` to the end of the answer's prefix in one pass, then go on.
 
         A row that would not have written the prefix by itself is written again without it.
         """
-        codi, prefix = self.codi, self.codi.answer_prefix
+        codi, closing, prefix = self.codi, self.codi.closing, self.codi.answer_prefix
         begin = line.mark()
-        states = line.feed(ids=self._repeated([codi.eot, *prefix], line))
+        states = line.feed(ids=self._repeated([*closing, *prefix], line))
         logits = self.stack.logits(states[:, -1])
         if "logits" in reads:
             seen.logits = logits
         if "answers" not in reads:
             return
-        guessed = self.stack.logits(states[:, :-1]).argmax(-1)
+        guessed = self.stack.best(self.stack.logits(states[:, len(closing) - 1 : -1]))
         wanted = torch.tensor(prefix, dtype=guessed.dtype, device=guessed.device)
         astray = (guessed != wanted).any(1).nonzero()[:, 0]
         room = codi.params.max_new_tokens - len(prefix)
@@ -109,7 +109,7 @@ class CodiPasses:
         if len(astray):
             line.rewind(begin)
             line.keep(astray)
-            line.feed(ids=self._repeated([codi.eot], line))
+            line.feed(ids=self._repeated(closing, line))
             again = self._written(line, self.stack.logits(line.hidden), codi.params.max_new_tokens)
             for row, text in zip(astray.tolist(), again, strict=True):
                 rows[row] = text
@@ -120,9 +120,9 @@ class CodiPasses:
 
         def following(tokens: Tensor) -> Tensor:
             line.feed(ids=tokens[:, None])
-            return self.stack.logits(line.hidden).argmax(-1)
+            return self.stack.best(self.stack.logits(line.hidden))
 
-        return greedy(logits.argmax(-1), following, {self.codi.eos}, limit)
+        return greedy(self.stack.best(logits), following, {self.codi.eos}, limit)
 
     def _repeated(self, ids: Sequence[int], line: Follows) -> Tensor:
         return torch.tensor([ids], device=self.stack.device).expand(len(line.hidden), -1)
@@ -145,7 +145,7 @@ class CodiPasses:
     def targets(self, answers: Sequence[float | None]) -> Tensor:
         """The first token of each right answer; -1 where it is no text of the vocabulary."""
         texts = ["" if answer is None else format_number(answer) for answer in answers]
-        ids = [self.codi.vocabulary.known(text) for text in texts]
+        ids = [self.codi.vocabulary.after(self.codi.frame.answer, text) for text in texts]
         return torch.tensor([row[0] if row else -1 for row in ids], dtype=torch.int64)
 
     def token(self, number: int) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["LARGE", "cache_file", "digest_of"]
+__all__ = ["LARGE", "cache_file", "digest_of", "file_digest"]
 
 LARGE = 256 << 20
 """Bytes from which on a file's digest is remembered; smaller ones take under 0.2 s."""
@@ -27,7 +27,7 @@ def digest_of(folder: Path, names: Sequence[str]) -> str:
     """sha256 over the names and bytes of some files of a folder; where it lies does not count."""
     total = hashlib.sha256()
     for name in sorted(names):
-        total.update(f"{name}\0{_file_digest(folder / name)}\n".encode())
+        total.update(f"{name}\0{file_digest(folder / name)}\n".encode())
     return total.hexdigest()
 
 
@@ -37,7 +37,8 @@ def cache_file() -> Path:
     return Path(home) / "studyrun" / "digests.json"
 
 
-def _file_digest(file: Path) -> str:
+def file_digest(file: Path) -> str:
+    """sha256 of a file's bytes, remembered between runs for a large one."""
     stamp = _stamp(file)
     if file.stat().st_size < LARGE:
         return _compute(file)

@@ -6,18 +6,32 @@ Light: reads config.json and hashes files, imports neither torch nor transformer
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from studyrun import CheckScope, Fault, ModelFacts
 from studyrun_models.checkpoint import Checkpoint, CheckpointError, find_checkpoint
+from studyrun_models.official import THOUGHTS, Official, find_official
+from studyrun_models.params import CodiParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from studyrun_models.params import CodiParams, HfParams
+    from studyrun_models.params import HfParams
 
-__all__ = ["CodiSection", "codi_check", "codi_facts", "codi_section", "hf_check", "hf_facts"]
+__all__ = [
+    "CodiSection",
+    "codi_check",
+    "codi_facts",
+    "codi_section",
+    "codi_source",
+    "device_map_objection",
+    "hf_check",
+    "hf_facts",
+    "thoughts_of",
+]
 
+Files = Checkpoint | Official
 N_LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 D_MODEL = ("hidden_size", "n_embd", "d_model")
 """What config.json calls them, by architecture."""
@@ -25,14 +39,15 @@ INNER = ("intermediate_size", "n_inner", "ffn_dim")
 """What config.json calls the width of the MLP."""
 CodiSection = dict[str, Any]
 """`codi` in config.json: thoughts, bot, eot, prj_dim, answer_prefix."""
+OF_A_BASE = ("base_revision", "lora", "prj_dim", "prj_layer_norm", "remove_eos")
+"""Parameters of checkpoints in the layout of CODI's authors; others say it in config.json."""
 SECTION_TYPES = {"thoughts": int, "bot": str, "eot": str, "prj_dim": int, "answer_prefix": str}
 
 
 def codi_facts(params: CodiParams) -> ModelFacts:
     """Layers, width, positions 0..T and digest of a `codi` model."""
-    checkpoint = find_checkpoint(params.checkpoint)
-    thoughts = codi_section(checkpoint)["thoughts"]
-    return _facts(checkpoint, params, tuple(range(thoughts + 1)))
+    source = codi_source(params)
+    return _facts(source, params, tuple(range(thoughts_of(source, params) + 1)))
 
 
 def hf_facts(params: HfParams) -> ModelFacts:
@@ -41,21 +56,62 @@ def hf_facts(params: HfParams) -> ModelFacts:
 
 
 def codi_check(params: CodiParams, scope: CheckScope) -> Iterator[Fault]:  # noqa: ARG001 - fixed
-    """A checkpoint that cannot be used."""
+    """A checkpoint that cannot be used, or parameters that say nothing of this kind of one."""
+    if params.base is None:
+        for name in OF_A_BASE:
+            if getattr(params, name) != getattr(CodiParams(), name):
+                yield Fault((name,), f"`{name}` is for a checkpoint with a `base`")
     try:
-        checkpoint = find_checkpoint(params.checkpoint)
-        codi_section(checkpoint)
-        _sizes(checkpoint)
+        source = codi_source(params)
+        _sizes(source)
     except CheckpointError as error:
         yield _fault(error)
+        return
+    if isinstance(source, Official) and "vocab_size" not in source.config:
+        yield Fault(("base",), f"config.json in {source.folder} says no vocab_size")
 
 
 def hf_check(params: HfParams, scope: CheckScope) -> Iterator[Fault]:  # noqa: ARG001 - fixed
-    """A checkpoint that cannot be used."""
+    """A checkpoint that cannot be used, or a way of spreading it that is not installed."""
+    if objection := device_map_objection(params):
+        yield Fault(("device_map",), objection)
     try:
         _sizes(find_checkpoint(params.checkpoint, params.revision))
     except CheckpointError as error:
         yield _fault(error)
+
+
+def device_map_objection(params: HfParams) -> str:
+    """Why a model cannot be spread over devices; empty if it can, or is not to be."""
+    if params.device_map is None or importlib.util.find_spec("accelerate") is not None:
+        return ""
+    return (
+        f"`{params.device_map}` needs the package accelerate, which is not installed: "
+        "`pip install accelerate`, or leave `device_map` out"
+    )
+
+
+def codi_source(params: CodiParams) -> Checkpoint | Official:
+    """The files of a `codi` model; with a `base` they are laid out as CODI's authors do it.
+
+    Raises:
+        CheckpointError: they are not there, or not complete.
+    """
+    if params.base is not None:
+        return find_official(params)
+    checkpoint = find_checkpoint(params.checkpoint, params.revision)
+    codi_section(checkpoint)
+    return checkpoint
+
+
+def thoughts_of(source: Checkpoint | Official, params: CodiParams) -> int:
+    """How many thoughts are computed."""
+    if params.thoughts is not None:
+        return params.thoughts
+    if isinstance(source, Official):
+        return THOUGHTS
+    thoughts: int = codi_section(source)["thoughts"]
+    return thoughts
 
 
 def codi_section(checkpoint: Checkpoint) -> CodiSection:
@@ -67,8 +123,8 @@ def codi_section(checkpoint: Checkpoint) -> CodiSection:
     section = checkpoint.config.get("codi")
     if not isinstance(section, dict):
         raise CheckpointError(
-            f"config.json in {checkpoint.folder} has no `codi` section "
-            "(checkpoints in the LoRA layout of CODI's authors are not read)"
+            f"config.json in {checkpoint.folder} has no `codi` section; a checkpoint in the layout "
+            "of CODI's authors needs `base`, the model that it was trained from"
         )
     for name, kind in SECTION_TYPES.items():
         if not isinstance(section.get(name), kind):
@@ -80,7 +136,7 @@ def codi_section(checkpoint: Checkpoint) -> CodiSection:
 
 
 def _facts(
-    checkpoint: Checkpoint, params: CodiParams | HfParams, positions: tuple[int, ...] | None
+    checkpoint: Files, params: CodiParams | HfParams, positions: tuple[int, ...] | None
 ) -> ModelFacts:
     """The facts; the name says only what the bytes say, so that it may stand in an artifact."""
     n_layers, d_model = _sizes(checkpoint)
@@ -93,7 +149,7 @@ def _facts(
     return ModelFacts(name, digest, n_layers, d_model, positions, block)
 
 
-def _block_parameters(checkpoint: Checkpoint, d_model: int) -> int | None:
+def _block_parameters(checkpoint: Files, d_model: int) -> int | None:
     """Weights of a block: attention with as many heads for keys as there are, and the MLP.
 
     None where the configuration does not say how wide the MLP is.
@@ -108,19 +164,22 @@ def _block_parameters(checkpoint: Checkpoint, d_model: int) -> int | None:
     return 2 * d_model**2 * (heads + kv) // heads + (3 if gated else 2) * d_model * int(inner)
 
 
-def _sizes(checkpoint: Checkpoint) -> tuple[int, int]:
+def _sizes(checkpoint: Files) -> tuple[int, int]:
     """(n_layers, d_model)."""
     return _number(checkpoint, N_LAYERS), _number(checkpoint, D_MODEL)
 
 
-def _number(checkpoint: Checkpoint, names: tuple[str, ...]) -> int:
+def _number(checkpoint: Files, names: tuple[str, ...]) -> int:
     config = checkpoint.config
     for part in (config, config.get("text_config")):
         for name in names:
             value = part.get(name) if isinstance(part, dict) else None
             if isinstance(value, int) and value > 0:
                 return value
-    raise CheckpointError(f"config.json in {checkpoint.folder} says none of {', '.join(names)}")
+    raise CheckpointError(
+        f"config.json in {checkpoint.folder} says none of {', '.join(names)}",
+        "base" if isinstance(checkpoint, Official) else "checkpoint",
+    )
 
 
 def _fault(error: CheckpointError) -> Fault:

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from studyrun import QuestionsRefused
+from studyrun import QuestionsRefused, StudyError
 from studyrun_models.blocks import Hooks, SiteError, edit_of, edited, recorded
 from studyrun_models.checkpoint import Checkpoint, find_checkpoint
 from studyrun_models.crew import crew
-from studyrun_models.facts import hf_facts
+from studyrun_models.facts import device_map_objection, hf_facts
 from studyrun_models.positions import Tokens, column_of
 from studyrun_models.prompt_passes import PromptPasses
 from studyrun_models.replay import Replaying
 from studyrun_models.stack import Stack, longest_first
 from studyrun_models.unembedding import Unembedding, unembedding
 from studyrun_models.verify import replay_fault, some_ids, verify
-from studyrun_models.weights import WeightsError, account, quiet, randomise
+from studyrun_models.vocabulary import tokenizer_of
+from studyrun_models.weights import account, quiet, randomise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,8 @@ def load(params: HfParams, context: Context) -> CausalLM:
     checkpoint = find_checkpoint(params.checkpoint, params.revision)
     facts = hf_facts(params)
     with quiet():
-        model = _model(checkpoint, params.attention, context)
-        tokenizer = _tokenizer(checkpoint)
+        model = _model(checkpoint, params, context)
+        tokenizer = tokenizer_of(checkpoint.folder)
     if params.weights == "random":
         randomise(model, params.weights_seed)
     model.eval().requires_grad_(False)
@@ -88,11 +89,20 @@ class CausalLM:
                     places = _padded([columns[row] for row in some], batch)
                     with recorded(hooks, places, stop=True) as seen:
                         self.stack.read(batch, keep=False)
-                    out[some] = torch.stack([seen[i] for i in hooks.layers], dim=1).float().cpu()
+                    streams = [seen[i].float().cpu() for i in hooks.layers]  # each from its GPU
+                    out[some] = torch.stack(streams, dim=1)
 
             with crew(self.stack.device, work) as shared:
                 context.in_batches(shared, longest_first(ids), label="activations")
         return out
+
+    def refusals(self, questions: Sequence[str], positions: Sequence[Position]) -> dict[int, str]:
+        """Why the activations of some questions cannot be given, by row."""
+        try:
+            self._located(questions, positions, more=0)
+        except QuestionsRefused as refused:
+            return refused.reasons
+        return {}
 
     @torch.inference_mode()
     def answers(
@@ -213,41 +223,32 @@ def _padded(columns: Sequence[Sequence[int]], ids: Sequence[Sequence[int]]) -> T
     )
 
 
-def _model(checkpoint: Checkpoint, attention: str, context: Context) -> Any:
+def _model(checkpoint: Checkpoint, params: HfParams, context: Context) -> Any:
     import transformers
 
+    if objection := device_map_objection(params):
+        raise StudyError(f"model.with.device_map: {objection}")
     factory: Any = transformers.AutoModelForCausalLM
     try:
         model, info = factory.from_pretrained(
             checkpoint.folder,
             dtype=context.dtype,
-            attn_implementation=attention,
+            attn_implementation=params.attention,
+            device_map=params.device_map,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are reported, and refused below
         )
     except ValueError as error:  # an unknown architecture, or a kernel that it has not
-        raise SiteError(f"transformers cannot load {checkpoint.folder}: {error}") from error
+        cure = "; `attention: eager` may do" if "attention implementation" in str(error) else ""
+        raise SiteError(f"transformers cannot load {checkpoint.folder}: {error}{cure}") from error
     shapes = [
         f"{name} {tuple(has)} instead of {tuple(needs)}"
         for name, has, needs in sorted(info["mismatched_keys"])
     ]
     account(sorted(info["missing_keys"]), sorted(info["unexpected_keys"]), shapes)
-    return model.to(context.device)
-
-
-def _tokenizer(checkpoint: Checkpoint) -> Any:
-    import transformers
-
-    factory: Any = transformers.AutoTokenizer
-    try:
-        tokenizer = factory.from_pretrained(checkpoint.folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{checkpoint.folder} has no tokenizer: {error}") from error
-    if not tokenizer.is_fast:
-        raise WeightsError(f"{checkpoint.folder}: its tokenizer gives no places in the text")
-    return tokenizer
+    return model if params.device_map else model.to(context.device)
 
 
 def _numbers(value: int | list[int] | None) -> set[int]:

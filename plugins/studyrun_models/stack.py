@@ -64,6 +64,8 @@ class Stack:
         self.even = _even(model) if self.device.type == "cpu" else 1
         """Tokens of which whole multiples have the same bits, wherever in a pass they stand."""
         self._accepts = set(inspect.signature(self.base.forward).parameters)
+        self.writable: int | None = None
+        """Greedy tokens are of the vocabulary's first so many; None if of all."""
         self.returns_tuples = False
         """Whether a block returns its stream in a tuple; known once the model is verified."""
 
@@ -89,7 +91,12 @@ class Stack:
             yield alike + alike[-1:] * (fewest - len(alike))
 
     def read(
-        self, ids: Sequence[Sequence[int]], *, keep: bool = True, count_padding: bool = False
+        self,
+        ids: Sequence[Sequence[int]],
+        *,
+        keep: bool = True,
+        count_padding: bool = False,
+        pad: int = 0,
     ) -> Reading:
         """Run the first segment.
 
@@ -97,9 +104,10 @@ class Stack:
             ids: token ids per row, of any lengths.
             keep: whether further segments will follow, so that keys and values are kept.
             count_padding: number the positions from the padding on (only to reproduce others).
+            pad: stands before a row that is shorter than others; nothing looks at it here.
         """
         width = max(map(len, ids))
-        padded = [[0] * (width - len(row)) + list(row) for row in ids]
+        padded = [[pad] * (width - len(row)) + list(row) for row in ids]
         tokens = torch.tensor(padded, device=self.device)
         lengths = torch.tensor([[len(row)] for row in ids], device=self.device)
         columns = torch.arange(width, device=self.device)
@@ -137,9 +145,13 @@ class Stack:
 
         def fed(tokens: Tensor) -> Tensor:
             self.extend(reading, ids=tokens[:, None])
-            return self.logits(reading.hidden).argmax(-1)
+            return self.best(self.logits(reading.hidden))
 
-        return greedy(self.logits(reading.hidden).argmax(-1), fed, stop, limit)
+        return greedy(self.best(self.logits(reading.hidden)), fed, stop, limit)
+
+    def best(self, logits: Tensor) -> Tensor:
+        """The token (...) of the highest score (..., vocabulary) that may be written."""
+        return logits[..., : self.writable].argmax(-1)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token scores of states after the final norm (up to a monotone map per row)."""

@@ -145,7 +145,7 @@ def _padding(stack: Stack, ids: list[int]) -> None:
 def _head(stack: Stack, ids: list[int]) -> None:
     tokens = torch.tensor([ids], device=stack.device)
     theirs = stack.model(input_ids=tokens).logits[0, -1]
-    ours = stack.logits(stack.read([ids], keep=False).hidden)[0].argmax(-1)
+    ours = int(stack.logits(stack.read([ids], keep=False).hidden)[0].argmax(-1))
     if not torch.isclose(theirs[ours], theirs.max()):
         raise SiteError(f"{_name(stack)}: the head's best token is not the model's")
 

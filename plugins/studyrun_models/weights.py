@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import warnings
+import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,28 +14,87 @@ from studyrun import StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from torch import Tensor, nn
 
-__all__ = ["WeightsError", "account", "load_strictly", "quiet", "randomise"]
+__all__ = [
+    "WeightsError",
+    "account",
+    "load_strictly",
+    "quiet",
+    "randomise",
+    "read_tensors",
+    "tied_to",
+    "unfilled",
+]
 
-SHOWN = 8
+SHOWN = 10
 
 
 class WeightsError(StudyError):
     """A checkpoint's tensors are not the model's."""
 
 
-def load_strictly(module: nn.Module, state: Mapping[str, Tensor], tied: Iterable[str] = ()) -> None:
+def read_tensors(folder: Path, names: Iterable[str]) -> dict[str, Tensor]:
+    """All tensors of some files, on CPU; what is no weights' file, such as an index, is passed by.
+
+    Raises:
+        WeightsError: a file is damaged, or is a pickle that holds more than tensors.
+    """
+    state: dict[str, Tensor] = {}
+    for name in names:
+        if name.endswith(".safetensors"):
+            state |= _read_safetensors(folder / name)
+        elif name.endswith(".bin"):
+            state |= _read_pickle(folder / name)
+    return state
+
+
+def unfilled(folder: Path, attention: str, dtype: torch.dtype, **changed: Any) -> Any:
+    """The causal model of a folder's config.json, with no weights to speak of.
+
+    Args:
+        folder: where config.json is.
+        attention: the kernel.
+        dtype: of its parameters.
+        changed: values to be used in place of the configuration's.
+    """
+    import transformers
+    from transformers.initialization import no_init_weights
+
+    factory: Any = transformers.AutoModelForCausalLM
+    config: Any = transformers.AutoConfig.from_pretrained(folder, **changed)
+    with no_init_weights():  # all of them are loaded; drawing a billion numbers takes a while
+        model = factory.from_config(config, attn_implementation=attention, dtype=dtype)
+    model.tie_weights()
+    return model
+
+
+def tied_to(model: Any) -> dict[str, str]:
+    """Names of parameters that are another one, and which; none where the configuration unties."""
+    return dict(model._tied_weights_keys or {}) if model.config.tie_word_embeddings else {}
+
+
+def load_strictly(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    tied: Iterable[str] = (),
+    *,
+    of: str = "the checkpoint",
+    cure: str = "",
+) -> None:
     """Load every tensor of `state` into `module`, leaving none out on either side.
 
     Args:
         module: what to fill.
         state: tensors by name.
         tied: names that may be missing, because the module shares them with another one.
+        of: whose tensors they are, for the message.
+        cure: what to do if they do not fit, for the message.
 
     Raises:
-        WeightsError: a tensor is missing, unexpected or of another shape; lists them.
+        WeightsError: a tensor is missing, unexpected, of another shape or not finite; lists them.
     """
     own = module.state_dict()
     missing = sorted(own.keys() - state.keys() - set(tied))
@@ -41,12 +103,29 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], tied: Iterable
         for name in sorted(own.keys() & state.keys())
         if own[name].shape != state[name].shape
     ]
-    account(missing, sorted(state.keys() - own.keys()), shapes)
+    account(missing, sorted(state.keys() - own.keys()), shapes, of=of, cure=cure)
+    undefined = [name for name in sorted(state) if not bool(torch.isfinite(state[name]).all())]
+    if undefined:
+        raise WeightsError(f"{of} has numbers that are not finite, in {_shown(undefined)}")
     module.load_state_dict(dict(state), strict=False)
 
 
-def account(missing: Iterable[str], unexpected: Iterable[str], shapes: Iterable[str]) -> None:
+def account(
+    missing: Iterable[str],
+    unexpected: Iterable[str],
+    shapes: Iterable[str],
+    *,
+    of: str = "the checkpoint",
+    cure: str = "",
+) -> None:
     """Nothing, if all three are empty.
+
+    Args:
+        missing: tensors of the model that are not there.
+        unexpected: tensors that the model has not.
+        shapes: tensors that have another shape, with both.
+        of: whose tensors they are, for the message.
+        cure: what to do, for the message.
 
     Raises:
         WeightsError: otherwise; lists what is wrong.
@@ -54,7 +133,8 @@ def account(missing: Iterable[str], unexpected: Iterable[str], shapes: Iterable[
     lists = {"missing": list(missing), "unexpected": list(unexpected), "wrong shape": list(shapes)}
     wrong = [f"{kind}: {_shown(names)}" for kind, names in lists.items() if names]
     if wrong:
-        raise WeightsError(f"the checkpoint's tensors are not the model's; {'; '.join(wrong)}")
+        wrong += [cure] if cure else []
+        raise WeightsError(f"{of}'s tensors are not the model's; {'; '.join(wrong)}")
 
 
 @torch.no_grad()
@@ -91,3 +171,32 @@ def quiet() -> Iterator[None]:
 def _shown(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
+
+
+def _read_safetensors(file: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise WeightsError(f"{file} is damaged ({error}); copy or download it again") from error
+
+
+def _read_pickle(file: Path) -> dict[str, Tensor]:
+    """What `torch.save` wrote of a state dict, without running code that might be in it."""
+    mapped = zipfile.is_zipfile(file)  # files of very old versions are no archives
+    try:
+        with warnings.catch_warnings(action="ignore"):  # about pickles that it then refuses
+            found = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{file} is not read: it is a pickle that is damaged or holds more than tensors, which "
+            "could run code; save its state dict as model.safetensors"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{file} is damaged ({reason}); copy or download it again") from error
+    if not isinstance(found, dict) or not all(isinstance(t, torch.Tensor) for t in found.values()):
+        raise WeightsError(f"{file} is no state dict: it holds other things than named tensors")
+    return dict(found)

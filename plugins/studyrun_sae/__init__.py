@@ -1,10 +1,11 @@
-"""The SAE room: the value, its maths, training, encoding, and the artifacts they leave."""
+"""The SAE room: the value, its maths, training, encoding, foreign files, and what they leave."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from studyrun import Component, NoParams, hookimpl
+from studyrun_sae.formats.components import FOREIGN
 from studyrun_sae.params import AbsTopKRecipe, SaeTrain
 
 __all__ = ["studyrun_components"]
@@ -19,7 +20,7 @@ def studyrun_components() -> Iterable[Component]:
         version="1",
         params=SaeTrain,
         target="studyrun_sae.train_step:run",
-        summary="train a k-sparse autoencoder on the activations of one site",
+        summary="train a sparse autoencoder on the activations of one site",
         takes=("activations",),
         makes="sae",
         check="studyrun_sae.checks:check_training",
@@ -50,13 +51,14 @@ def studyrun_components() -> Iterable[Component]:
         makes="feature-acts",
         tables="studyrun_sae.columns:encoding",
     )
+    yield from FOREIGN
     yield Component(
         kind="artifact",
         name="sae",
         version="1",
         params=NoParams,
         target="studyrun_sae.artifacts:SaeArtifact",
-        summary="a trained SAE; `.load()` checks its fingerprint and returns it",
+        summary="an SAE; `.load()` checks its fingerprint and returns it",
     )
     yield Component(
         kind="artifact",

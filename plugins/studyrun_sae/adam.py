@@ -6,12 +6,18 @@ a test holds the two equal.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
 
 __all__ = ["Adam"]
+
+PIECE = 1 << 16
+"""Numbers changed at once: so few that they stay in the processor's cache from one operation to
+the next. Which numbers are together changes no bit."""
 
 
 @dataclass(eq=False)
@@ -37,8 +43,29 @@ class Adam:
         to_mean = 1 - self.beta1**self.steps
         to_square = 1 - self.beta2**self.steps
         for name, gradient in gradients.items():
-            mean, square = self.means[name], self.squares[name]
-            mean.lerp_(gradient, 1 - self.beta1)
-            square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
-            scale = (square / to_square).sqrt_().add_(self.eps)
-            self.tensors[name].addcdiv_(mean, scale, value=-lr / to_mean)
+            ours = (self.tensors[name], self.means[name], self.squares[name])
+            parts = (torch.split(each.view(-1), PIECE) for each in ours)
+            for piece, *rest in zip(torch.split(gradient.reshape(-1), PIECE), *parts, strict=True):
+                self._move(piece, *rest, to_square=to_square, rate=lr / to_mean)
+
+    def _move(
+        self,
+        gradient: Tensor,
+        tensor: Tensor,
+        mean: Tensor,
+        square: Tensor,
+        *,
+        to_square: float,
+        rate: float,
+    ) -> None:
+        mean.lerp_(gradient, 1 - self.beta1)
+        square.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
+        scale = (square / to_square).sqrt_().add_(self.eps)
+        tensor.addcdiv_(mean, scale, value=-rate)
+
+    @torch.no_grad()
+    def forget(self, entries: Mapping[str, Any]) -> None:
+        """Start entries anew, given by tensor as an index: their means are 0."""
+        for name, index in entries.items():
+            self.means[name][index] = 0.0
+            self.squares[name][index] = 0.0

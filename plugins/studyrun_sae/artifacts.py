@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from typing import Any
 
 import polars as pl
@@ -11,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from studyrun import Artifact, StudyError
-from studyrun_sae.architectures import ARCHITECTURES
-from studyrun_sae.sae import SAE, WEIGHTS
+from studyrun import Artifact, SaeWeights, StudyError
+from studyrun_sae.neutral import sae_of
+from studyrun_sae.sae import SAE
 
 __all__ = ["FeatureActs", "SaeArtifact", "describe", "fingerprint", "restore"]
 
@@ -62,7 +61,7 @@ def describe(sae: SAE) -> dict[str, Any]:
     """What `restore` needs besides the tensors, as JSON."""
     return {
         "architecture": sae.architecture.name,
-        **asdict(sae.architecture),
+        **sae.architecture.settings,
         "d_in": sae.d_in,
         "d_sae": sae.d_sae,
         "layer": sae.layer,
@@ -81,28 +80,29 @@ def restore(tensors: Mapping[str, Tensor], meta: Mapping[str, Any], source: str)
     """The SAE of `tensors` and `meta`, checked against its fingerprint.
 
     Raises:
-        StudyError: the architecture is unknown, or the fingerprint is not reproduced.
+        StudyError: it is no SAE, or the fingerprint is not reproduced.
     """
-    if meta["architecture"] not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
-        raise StudyError(f"{source} has architecture {meta['architecture']!r}; known are {known}")
-    cls = ARCHITECTURES[meta["architecture"]]
-    architecture = cls(**{field.name: meta[field.name] for field in fields(cls)})
-    W_enc, b_enc, W_dec, b_dec = (tensors[name] for name in WEIGHTS)
-    sae = SAE(W_enc, b_enc, W_dec, b_dec, architecture, meta["layer"], meta["position"])
+    site = meta["layer"], meta["position"]
+    sae = sae_of(SaeWeights(meta["architecture"], tensors, meta, *site), source)
     z = sae.encode(tensors["fingerprint_x"])
-    _compare(z, tensors["fingerprint_z"], f"{source}: z")
-    _compare(sae.decode(z), tensors["fingerprint_x_hat"], f"{source}: x_hat")
+    demand_alike(z, tensors["fingerprint_z"], f"{source}: z", "train it again")
+    x_hat, told = sae.decode(z), tensors["fingerprint_x_hat"]
+    demand_alike(x_hat, told, f"{source}: x_hat", "train it again")
     return sae
 
 
-def _compare(found: Tensor, expected: Tensor, what: str) -> None:
+def demand_alike(found: Tensor, expected: Tensor, what: str, cure: str) -> None:
+    """Nothing, if a fingerprint is reproduced.
+
+    Raises:
+        StudyError: it is not; the message says what may be wrong.
+    """
     deviation = float((found - expected).norm() / expected.norm().clamp(min=1e-30))
     if not deviation <= TOLERANCE:
         raise StudyError(
             f"{what} of the fingerprint deviates by {deviation:.1e} (at most {TOLERANCE:.0e}): "
             "the weights are not those that were saved, or are transposed, or the architecture "
-            "is another one; train it again"
+            f"is another one; {cure}"
         )
 
 

@@ -10,9 +10,9 @@ from studyrun_extract.columns import ROWS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from studyrun_sae.params import SaeTrain
+    from studyrun_sae.params import SaeLoad, SaeTrain
 
-__all__ = ["ACTIVE", "HISTORY", "QUALITY", "encoding", "training"]
+__all__ = ["ACTIVE", "HISTORY", "QUALITY", "encoding", "history", "loading", "training"]
 
 HISTORY = Table({
     "epoch": "UInt32",
@@ -22,6 +22,10 @@ HISTORY = Table({
     "lr": "Float64",
 })  # fmt: skip
 """One row an epoch of training."""
+SPARSITY = {"penalty": "Float64", "l0": "Float64"}
+"""Of what is not k-sparse by itself: the penalty with its weight, active features per row."""
+HELD_OUT = {"fvu_held_out": "Float64"}
+"""Of the validation split, with the weights at the end of the epoch."""
 QUALITY = Table({
     "split": "String",
     "n": "UInt32",
@@ -38,9 +42,20 @@ ACTIVE = Table({"problem": "UInt32", "feature": "UInt32", "activation": "Float32
 """The active pairs; every other activation is 0."""
 
 
-def training(params: SaeTrain) -> Mapping[str, Table]:  # noqa: ARG001  # whatever they are
+def history(params: SaeTrain) -> Table:
+    """The columns of an epoch's row."""
+    sparsity = {} if params.architecture in ("topk", "abstopk") else SPARSITY
+    return Table({**HISTORY.columns, **sparsity, **(HELD_OUT if params.held_out else {})})
+
+
+def training(params: SaeTrain) -> Mapping[str, Table]:
     """How training went, and how good the SAE is on each split."""
-    return {"table": HISTORY, "quality": QUALITY}
+    return {"table": history(params), "quality": QUALITY}
+
+
+def loading(params: SaeLoad) -> Mapping[str, Table]:  # noqa: ARG001  # whatever they are
+    """How good the SAE is on each split; no rows where there are no activations."""
+    return {"quality": QUALITY}
 
 
 def encoding(params: NoParams) -> Mapping[str, Table]:  # noqa: ARG001  # it has none

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["estimate"]
 
 FLOAT = 4
+K_SPARSE = ("topk", "abstopk")
 PASSES = 6
-"""Operations for each row and weight of the encoder: 2 forward, 4 for its gradients."""
+"""Operations for each row and weight: 2 forward, 4 for the gradients."""
 UPDATE = 60
 """What an optimiser's step costs for each weight: it waits for memory, not for arithmetic."""
 COPIES = 6
@@ -22,9 +23,10 @@ COPIES = 6
 
 
 def estimate(params: SaeTrain, scope: CheckScope) -> Estimate | None:
-    """The encoder's products over all rows and epochs, and the steps of the optimiser.
+    """The products over all rows and epochs, and the steps of the optimiser.
 
-    flops = epochs * (6 rows d_in (d_sae + k) + 60 steps * 2 d_in d_sae);
+    flops = epochs * (6 rows d_in (d_sae + decoded) + 60 steps * 2 d_in d_sae), where decoded is k
+    if the architecture is k-sparse by itself, else d_sae;
     bytes = copies of the rows, of the weights and of one batch's activations
     """
     size, model = size_of(scope.steps.values()), scope.model
@@ -33,7 +35,8 @@ def estimate(params: SaeTrain, scope: CheckScope) -> Estimate | None:
     rows, d_in, d_sae = size.train, model.d_model, params.d_sae
     steps = -(-rows // params.batch_size)
     weights, batch = 2 * d_in * d_sae, min(params.batch_size, rows) * d_sae
-    epoch = PASSES * rows * d_in * (d_sae + params.k) + UPDATE * steps * weights
+    decoded = params.k if params.architecture in K_SPARSE else d_sae
+    epoch = PASSES * rows * d_in * (d_sae + decoded) + UPDATE * steps * weights
     return Estimate(
         flops=float(params.epochs * epoch),
         bytes=FLOAT * (3 * rows * d_in + COPIES * (weights + batch)),

@@ -11,9 +11,9 @@ from torch.nn.functional import normalize
 
 from studyrun_sae.architectures import ARCHITECTURES
 from studyrun_sae.params import SaeTrain
-from studyrun_sae.sae import SAE
+from studyrun_sae.recipes import Recipe
 
-__all__ = ["geometric_median", "initial_sae", "input_scale"]
+__all__ = ["geometric_median", "initial_weights", "input_scale"]
 
 
 def input_scale(x: Float[Tensor, "rows d_in"], norm: Literal["rms", "none"]) -> float:
@@ -28,10 +28,11 @@ def input_scale(x: Float[Tensor, "rows d_in"], norm: Literal["rms", "none"]) -> 
     return float(mean_square**0.5) if norm == "rms" else 1.0
 
 
-def initial_sae(x: Float[Tensor, "rows d_in"], params: SaeTrain, generator: torch.Generator) -> SAE:
-    """Random unit decoder rows, the encoder and the biases as `params` say."""
+def initial_weights(
+    x: Float[Tensor, "rows d_in"], params: SaeTrain, recipe: Recipe, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Random unit decoder rows, the encoder and the biases as `params` say, the recipe's own."""
     d_in = x.shape[1]
-    architecture = ARCHITECTURES[params.architecture](params.k)
     W_dec = normalize(torch.randn(params.d_sae, d_in, generator=generator), dim=1).to(x.device)
     b_dec = _bias(x, params.bias_init)
     W_enc, b_enc = W_dec.T.clone(), W_dec.new_zeros(params.d_sae)
@@ -39,9 +40,10 @@ def initial_sae(x: Float[Tensor, "rows d_in"], params: SaeTrain, generator: torc
         bound = d_in**-0.5
         W_enc = _uniform((d_in, params.d_sae), bound, generator).to(x.device)
         b_enc = _uniform((params.d_sae,), bound, generator).to(x.device)
-    if not architecture.pre_bias:  # so that the encoder starts from x - b_dec all the same
+    if not ARCHITECTURES[recipe.name].pre_bias:  # so that it starts from x - b_dec all the same
         b_enc = b_enc - b_dec @ W_enc
-    return SAE(W_enc.contiguous(), b_enc, W_dec, b_dec, architecture)
+    weights = {"W_enc": W_enc.contiguous(), "b_enc": b_enc, "W_dec": W_dec, "b_dec": b_dec}
+    return weights | recipe.learnt(weights, x)
 
 
 def geometric_median(

@@ -2,60 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from studyrun_sae.architectures import Active, KSparse
-from studyrun_sae.sae import SAE, decode_active
+from studyrun_sae.architectures import Active
+from studyrun_sae.recipes.contract import Passed, Recipe
+from studyrun_sae.sae import decode_active
 
 __all__ = ["LossTerms", "loss_terms"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LossTerms:
-    """The parts of the loss, each relative to the variance of the training set."""
+    """The parts of the loss, each free of the activations' units."""
 
     reconstruction: Float[Tensor, ""]
     """sum (x - x_hat)^2 / (rows * total variance): the batch's fvu, about."""
+    penalty: Float[Tensor, ""]
+    """What the recipe minimises beside it, with its weight."""
     auxiliary: Float[Tensor, ""]
     """sum (e - e_hat)^2 / sum e^2, where dead features alone explain the error e."""
-    active: Active
-    """The features that were active, for counting the dead."""
+    passed: Passed
+    """The batch: the features that were active, for counting the dead."""
 
 
 def loss_terms(
-    sae: SAE,
+    recipe: Recipe,
+    weights: Mapping[str, Tensor],
     x: Float[Tensor, "rows d_in"],
     variance: float,
     dead: Bool[Tensor, " d_sae"],
     aux_k: int,
 ) -> LossTerms:
-    """The loss of a k-sparse SAE on a batch.
+    """The loss on a batch.
 
     Args:
-        sae: weights with gradients.
+        recipe: how the architecture is trained.
+        weights: what is learnt, with gradients.
         x: the batch.
         variance: of the training set, summed over dimensions.
         dead: the features that the auxiliary term revives.
         aux_k: how many of them it uses per row; 0 leaves the term out.
     """
-    pre_acts = sae.pre_acts(x)
-    assert isinstance(sae.architecture, KSparse), "only k-sparse architectures are trained here"
-    active = sae.architecture.select(pre_acts)
-    error = x - decode_active(active, sae.W_dec, sae.b_dec)
-    reconstruction = error.square().sum(1).sum() / (len(x) * variance)
+    passed = recipe.passed(weights, x, variance)
     used = min(aux_k, int(dead.sum()))
-    auxiliary = _auxiliary(sae, pre_acts, error.detach(), dead, used) if used else x.new_zeros(())
-    return LossTerms(reconstruction, auxiliary, active)
+    error, W_dec = passed.error.detach(), weights["W_dec"]
+    auxiliary = _auxiliary(passed.pre_acts, error, W_dec, dead, used) if used else x.new_zeros(())
+    return LossTerms(passed.reconstruction, passed.penalty, auxiliary, passed)
 
 
 def _auxiliary(
-    sae: SAE,
     pre_acts: Float[Tensor, "rows d_sae"],
     error: Float[Tensor, "rows d_in"],
+    W_dec: Float[Tensor, "d_sae d_in"],
     dead: Bool[Tensor, " d_sae"],
     used: int,
 ) -> Float[Tensor, ""]:
@@ -66,6 +69,6 @@ def _auxiliary(
     """
     top = torch.topk(pre_acts.masked_fill(~dead, -torch.inf), used, dim=1, sorted=False)
     chosen = Active(top.indices, top.values)
-    left = error - decode_active(chosen, sae.W_dec, torch.zeros_like(sae.b_dec))
+    left = error - decode_active(chosen, W_dec, torch.zeros_like(error[0]))
     total = error.square().sum(1).sum().clamp(min=torch.finfo(error.dtype).tiny)
     return left.square().sum(1).sum() / total

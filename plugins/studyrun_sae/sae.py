@@ -1,9 +1,13 @@
-"""The SAE value: four tensors and an architecture; encode and decode are its whole behaviour."""
+"""The SAE value: four tensors and an architecture; encode and decode are its whole behaviour.
+
+An architecture may own more tensors (thresholds); `weights` has them all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -42,6 +46,10 @@ class SAE:
             found = tuple(getattr(self, name).shape)
             if found != shape:
                 raise ValueError(f"W_enc is ({d_in}, {d_sae}), so {name} is {shape}, not {found}")
+        for name, of in self.architecture.TENSORS.items():
+            found, shape = tuple(getattr(self.architecture, name).shape), (d_sae,) if of else ()
+            if found != shape:
+                raise ValueError(f"W_enc is ({d_in}, {d_sae}), so {name} is {shape}, not {found}")
 
     def __repr__(self) -> str:
         site = f"({self.layer}, {self.position!r})"
@@ -60,7 +68,7 @@ class SAE:
     def pre_acts(self, x: Float[Tensor, "rows d_in"]) -> Float[Tensor, "rows d_sae"]:
         """The encoder before its activation function."""
         centred = x - self.b_dec if self.architecture.pre_bias else x
-        return centred @ self.W_enc + self.b_enc
+        return (centred @ self.W_enc).add_(self.b_enc)  # in place: a sum takes as much memory again
 
     def encode(self, x: Float[Tensor, "rows d_in"]) -> Float[Tensor, "rows d_sae"]:
         """The feature activations z; 0 is inactive."""
@@ -78,13 +86,23 @@ class SAE:
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """The four tensors by name."""
-        return {name: getattr(self, name) for name in WEIGHTS}
+        """Every tensor by name: the four of each SAE, then the architecture's own."""
+        return {name: getattr(self, name) for name in WEIGHTS} | self.architecture.tensors
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> SAE:
-        """The same architecture and site with other tensors."""
-        w = weights
-        return replace(self, W_enc=w["W_enc"], b_enc=w["b_enc"], W_dec=w["W_dec"], b_dec=w["b_dec"])
+        """The same with other tensors; of the architecture's, those that are given."""
+        four: dict[str, Any] = {name: weights[name] for name in WEIGHTS}
+        return replace(self, architecture=self.architecture.with_tensors(weights), **four)
+
+    def rescaled(self, scale: float) -> SAE:
+        """The SAE of scale * x, given the one of x: the same features, activations times `scale`.
+
+        Exact, because architectures only select and rectify: activate(s * h) = s * activate(h),
+        with thresholds and gates scaled.
+        """
+        b_enc, b_dec = self.b_enc * scale, self.b_dec * scale
+        architecture = self.architecture.rescaled(scale)
+        return replace(self, b_enc=b_enc, b_dec=b_dec, architecture=architecture)
 
     def to(self, device: torch.device | str) -> SAE:
         """The same SAE on another device."""

@@ -1,12 +1,18 @@
-"""Which site of the activations an SAE is trained on; light, so that `check` can ask too."""
+"""Which site of the activations an SAE is of; light, so that `check` can ask too."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from studyrun import Fault, Position
 
-__all__ = ["site_faults"]
+__all__ = ["SITE", "Sites", "chosen_site", "site_faults", "unsaid"]
+
+SITE = ("layer", "position")
+Sites = Mapping[str, Sequence[Any]]
+"""The layers and the positions that activations hold, by `layer` and `position`."""
+EXAMPLES = {"layer": 14, "position": 3}
 
 
 def site_faults(
@@ -17,6 +23,36 @@ def site_faults(
 ) -> list[Fault]:
     """What is wrong with the choice of a site among those that were read; empty if it is one."""
     return [*_faults("layer", layer, layers), *_faults("position", position, positions)]
+
+
+def chosen_site(
+    said: Mapping[str, Any], told: Mapping[str, Any], held: Sites | None
+) -> dict[str, Any]:
+    """`layer` and `position` of a loaded SAE; None where nobody says.
+
+    Args:
+        said: by the study, which counts first.
+        told: by the file.
+        held: by the activations; counts last, and where there is one only.
+    """
+    site = {}
+    for name in SITE:
+        only = held[name][0] if held is not None and len(held[name]) == 1 else None
+        said_by = (said.get(name), told.get(name), only)
+        site[name] = next((each for each in said_by if each is not None), None)
+    return site
+
+
+def unsaid(site: Mapping[str, Any], hook: str) -> Iterator[Fault]:
+    """What is missing of a site; `hook` is what the file says in place of a layer."""
+    for name in SITE:
+        if site[name] is None:
+            place = f", but {hook!r}, which is no residual stream after a block" if hook else ""
+            message = (
+                f"the file names no {name}{place if name == 'layer' else ''}; "
+                f"say which it is ({name}: {EXAMPLES[name]})"
+            )
+            yield Fault((), message)
 
 
 def _faults(

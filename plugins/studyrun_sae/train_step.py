@@ -12,6 +12,7 @@ from torch import Tensor
 from studyrun import Context, Inputs, Position, Result, StudyError
 from studyrun_extract.view import Activations
 from studyrun_sae.artifacts import describe, fingerprint
+from studyrun_sae.keeping import Keeper
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.quality import quality
 from studyrun_sae.sites import site_faults
@@ -34,7 +35,9 @@ def run(params: SaeTrain, inputs: Inputs, context: Context) -> Result:
         return context.track(batches, total=total, label="training the SAE", unit="steps")
 
     generator = context.generator("sae-train", params.seed)
-    trained = train(x[train_rows], params, generator, track)
+    held_out = torch.tensor([split == "validation" for split in splits], device=x.device)
+    watched = x[held_out] if params.held_out and bool(held_out.any()) else None
+    trained = train(x[train_rows], params, generator, track, watched, _keeper(context))
     sae = replace(trained.sae, layer=layer, position=position)
     tensors = sae.weights | fingerprint(sae, x)
     return Result(
@@ -42,6 +45,18 @@ def run(params: SaeTrain, inputs: Inputs, context: Context) -> Result:
         tensors={name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
         meta=describe(sae) | {"n_train": int(train_rows.sum()), "model": activations.meta["model"]},
     )
+
+
+def _keeper(context: Context) -> Keeper:
+    made_by = {
+        "device": context.device.type,
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+    }
+    keeper = Keeper(context.partial(), made_by)
+    if (state := keeper.found()) is not None:
+        context.note(f"{len(state.facts['history'])} epochs were done by an earlier run")
+    return keeper
 
 
 def _site(params: SaeTrain, activations: Activations) -> tuple[int, Position]:

@@ -1,4 +1,4 @@
-"""Training a k-sparse SAE: a function of activations, recipe and generator, nothing else.
+"""Training an SAE: a function of activations, recipe and generator, nothing else.
 
 On CPU the same generator gives the same bytes, whatever the number of threads: products and
 sums run along one dimension at a time, whose order no thread count changes (tested).
@@ -7,23 +7,24 @@ sums run along one dimension at a time, whose order no thread count changes (tes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from itertools import islice
+from math import cos, pi
 
 import polars as pl
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from studyrun_sae import columns
-from studyrun_sae.adam import Adam
-from studyrun_sae.initial import initial_sae, input_scale
-from studyrun_sae.loss import LossTerms, loss_terms
+from studyrun_sae.initial import input_scale
+from studyrun_sae.keeping import Keeper
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.sae import SAE
+from studyrun_sae.trainer import Trainer
 
-__all__ = ["HISTORY", "Trained", "learning_rate", "rescaled", "train"]
+__all__ = ["Trained", "learning_rate", "train"]
 
-HISTORY = columns.HISTORY.schema()
 Track = Callable[[Iterator[Tensor], int], Iterable[Tensor]]
 """(items, total) -> the items again, with progress."""
 
@@ -34,11 +35,16 @@ class Trained:
 
     sae: SAE
     history: pl.DataFrame
-    """HISTORY, of the rows trained on while the weights moved; `dead`: active on none of them."""
+    """Of the rows trained on while the weights moved; `dead`: active on none of them."""
 
 
 def train(
-    x: Float[Tensor, "rows d_in"], params: SaeTrain, generator: torch.Generator, track: Track
+    x: Float[Tensor, "rows d_in"],
+    params: SaeTrain,
+    generator: torch.Generator,
+    track: Track,
+    held_out: Float[Tensor, "held_out d_in"] | None = None,
+    keeper: Keeper | None = None,
 ) -> Trained:
     """An SAE of the rows of `x`.
 
@@ -47,6 +53,8 @@ def train(
         params: the recipe.
         generator: on CPU; the only source of chance, so that every device draws alike.
         track: shows progress over the steps.
+        held_out: rows that are reconstructed after every epoch, for the history alone.
+        keeper: keeps its state, and has the one of an earlier attempt; the bytes are the same.
 
     Raises:
         ValueError: `x` has no variance, so there is nothing to learn.
@@ -54,27 +62,48 @@ def train(
     scale = input_scale(x, params.input_norm)
     steps_per_epoch = -(-len(x) // params.batch_size)
     total = params.epochs * steps_per_epoch
-    trainer = _Trainer(x / scale, initial_sae(x / scale, params, generator), params)
-    for step, rows in enumerate(track(_batches(len(x), params, generator), total)):
+    trainer = Trainer(x / scale, params, generator, None if held_out is None else held_out / scale)
+    done = steps_per_epoch * _resumed(trainer, keeper)
+    batches = islice(_batches(len(x), params, generator), done, None)
+    for step, rows in enumerate(track(batches, total - done), start=done):
         lr = learning_rate(step, total, params)
         trainer.step(rows.to(x.device), lr)
         if (step + 1) % steps_per_epoch == 0:
             trainer.end_epoch(lr)
-    return Trained(rescaled(trainer.sae, scale), pl.DataFrame(trainer.history, HISTORY))
+            _keep(trainer, keeper)
+    history = pl.DataFrame(trainer.history, columns.history(params).schema())
+    return Trained(trainer.sae.rescaled(scale), history)
 
 
-def rescaled(sae: SAE, scale: float) -> SAE:
-    """The SAE of x, given the one of x / scale: the same features, activations times `scale`.
+def _resumed(trainer: Trainer, keeper: Keeper | None) -> int:
+    """How many epochs an earlier attempt has done, whose state the trainer takes over."""
+    if keeper is None:
+        return 0
+    if (state := keeper.found()) is not None:
+        trainer.go_on(state)
+    keeper.begin(trainer.history)
+    return len(trainer.history)
 
-    Exact for architectures that only select and rectify: activate(s * h) = s * activate(h).
-    """
-    return replace(sae, b_enc=sae.b_enc * scale, b_dec=sae.b_dec * scale)
+
+def _keep(trainer: Trainer, keeper: Keeper | None) -> None:
+    if keeper is not None:
+        keeper.epoch(trainer.history[-1])
+        if keeper.due and len(trainer.history) < trainer.params.epochs:
+            keeper.keep(trainer.state)
 
 
 def learning_rate(step: int, total: int, params: SaeTrain) -> float:
-    """The rate of step `step` of `total`: up over `warmup`, constant, down over `decay`."""
-    up = (step + 1) / (params.warmup * total) if params.warmup else 1.0
-    down = (total - step) / (params.decay * total) if params.decay else 1.0
+    """The rate of step `step` of `total`: up over `warmup`, constant, down over `decay`.
+
+    With decay `cosine`: (1 + cos(pi t)) / 2, t from 0 at the end of `warmup` to 1.
+    """
+    risen = params.warmup * total
+    up = (step + 1) / risen if params.warmup else 1.0
+    if params.decay == "cosine":
+        t = max(0.0, step - risen) / max(1.0, total - risen)
+        down = (1 + cos(pi * t)) / 2
+    else:
+        down = (total - step) / (params.decay * total) if params.decay else 1.0
     return params.lr * min(1.0, up, down)
 
 
@@ -83,60 +112,3 @@ def _batches(n: int, params: SaeTrain, generator: torch.Generator) -> Iterator[T
         order = torch.randperm(n, generator=generator)
         for start in range(0, n, params.batch_size):
             yield order[start : start + params.batch_size]
-
-
-@dataclass(eq=False)
-class _Trainer:
-    """The moving parts: weights, optimiser, and how long each feature has been idle."""
-
-    x: Float[Tensor, "rows d_in"]
-    sae: SAE
-    params: SaeTrain
-    history: list[dict[str, int | float]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        sae = self.sae
-        self._adam = Adam(sae.weights, self.params.beta1, self.params.beta2)
-        self._aux_k = self.params.aux_k or 2 * self.params.k
-        self._variance = float((self.x - self.x.mean(0)).square().sum(1).mean())
-        self._idle = torch.zeros(sae.d_sae, device=self.x.device)  # rows since last active
-        self._sums = torch.zeros(2, device=self.x.device)
-
-    def step(self, rows: Int[Tensor, " batch"], lr: float) -> None:
-        """One step of the optimiser on those rows."""
-        leaves = {name: w.detach().requires_grad_() for name, w in self.sae.weights.items()}
-        dead = self._idle >= self.params.dead_after * len(self.x)
-        aux_k = self._aux_k if self.params.aux_weight else 0
-        sae = self.sae.with_weights(leaves)
-        terms = loss_terms(sae, self.x[rows], self._variance, dead, aux_k)
-        loss = terms.reconstruction + self.params.aux_weight * terms.auxiliary
-        gradients = torch.autograd.grad(loss, list(leaves.values()))
-        self._move(dict(zip(leaves, gradients, strict=True)), lr)
-        self._count(terms, len(rows))
-
-    def end_epoch(self, lr: float) -> None:
-        """Write the epoch's row of the history."""
-        n = len(self.x)
-        fvu, auxiliary = (self._sums / n).tolist()
-        dead = int((self._idle >= n).sum())
-        epoch = len(self.history) + 1
-        row = {"epoch": epoch, "fvu": fvu, "auxiliary": auxiliary, "dead": dead, "lr": lr}
-        self.history.append(row)
-        self._sums.zero_()
-
-    @torch.no_grad()
-    def _move(self, gradients: dict[str, Tensor], lr: float) -> None:
-        """Step, and keep the decoder's rows on the unit sphere if the recipe says so."""
-        W_dec, unit = self.sae.W_dec, self.params.decoder_norm == "unit"
-        if unit:
-            along = (gradients["W_dec"] * W_dec).sum(1, keepdim=True)
-            gradients["W_dec"] = gradients["W_dec"] - along * W_dec
-        self._adam.step(gradients, lr)
-        if unit:
-            W_dec.div_(torch.linalg.vector_norm(W_dec, dim=1, keepdim=True))
-
-    @torch.no_grad()
-    def _count(self, terms: LossTerms, n: int) -> None:
-        self._idle += n
-        self._idle[terms.active.features[terms.active.values != 0]] = 0
-        self._sums += n * torch.stack([terms.reconstruction, terms.auxiliary]).detach()

@@ -158,6 +158,13 @@ def _example_params(cls: type) -> dict[str, Any]:
     return shown
 
 
+def _required(cls: type) -> dict[str, Any]:
+    """Values of the parameters that must be given."""
+    own, parts = params.schema(cls)
+    names = own.get("required", ())
+    return {name: _example_value(own["properties"][name], parts) for name in names}
+
+
 def _example_value(node: Schema, parts: dict[str, Schema]) -> Any:
     """A value that the schema accepts, as telling as it allows."""
     if "$ref" in node:
@@ -189,7 +196,8 @@ def _placed(registry: Registry, component: Component, used: dict[str, Any]) -> A
         for name, node in own["properties"].items():
             value = _referring(node, component.kind, used)
             if value is not None:
-                return {"steps": {step.makes: {"use": step.name, "with": {name: value}}}}
+                given = {**_required(step.params), name: value}
+                return {"steps": {step.makes: {"use": step.name, "with": given}}}
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a run folder shows of its artifacts: `tables/`, `variants/`, and the report at the top."""
+"""What a run folder shows: `tables/`, `files/`, `variants/`, and the report at the top."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Exports"]
 
 REPORT = "report"
 """The artifact type whose files are shown at the top of the folder."""
-VARIANTS = "variants"
+VARIANTS, FILES = "variants", "files"
 
 
 @dataclass(slots=True, eq=False)
@@ -58,9 +58,9 @@ class Exports:
         self._reports: dict[str, _Report] = {}
 
     def show(self, step: str, artifact: Artifact, present: Present | None = None) -> None:
-        """Put the step's tables into `tables/`, and a report's files at the top.
+        """Put the step's tables into `tables/`, its files into `files/`, a report's at the top.
 
-        Tables are second names of the stored files where the file system allows it; a report is
+        They are second names of the stored files where the file system allows it; a report is
         copied, because people edit reports. A second report goes into a folder of its own, and
         everything of a step in a variant into `variants/`.
 
@@ -82,6 +82,8 @@ class Exports:
                 link_file(file, target)
             if artifact.manifest.type == REPORT:
                 self._show_report(step, artifact, present)
+            else:
+                self._show_files(step, artifact)
 
     def show_again(self) -> None:
         """Ask once more what is to be shown of every report.
@@ -103,6 +105,13 @@ class Exports:
                 "give one of them another name"
             )
         return name
+
+    def _show_files(self, step: str, artifact: Artifact) -> None:
+        top = self.folder / (VARIANTS if VARIANT in step else FILES) / step
+        for name in _files(artifact):
+            target = top / name
+            target.unlink(missing_ok=True)
+            link_file(artifact.file(name), target)
 
     def _show_report(self, step: str, artifact: Artifact, present: Present | None) -> None:
         top = self.folder / step

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from studyrun.artifacts import TENSORS, Result
 from studyrun.keys import canonical_json
+from studyrun.storing.files import link_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ def fault_of(result: Any) -> str | None:
     return (
         _fault_of_tables(result.tables)
         or _fault_of_tensors(result.tensors)
+        or _fault_of_tensor_file(result)
         or _fault_of_meta(result.meta)
         or fault_of_files(result.files)
     )
@@ -69,6 +71,22 @@ def _fault_of_tensors(tensors: Mapping[str, Any]) -> str | None:
         if tensor.layout != torch.strided:
             return f"tensor {name!r} is not dense"
     return None
+
+
+def _fault_of_tensor_file(result: Result) -> str | None:
+    if result.tensor_file is None:
+        return None
+    if result.tensors:
+        return "tensors are given both as such and as a file"
+    if not isinstance(result.tensor_file, Path) or not result.tensor_file.is_file():
+        return f"tensor file {str(result.tensor_file)!r} is not there"
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(result.tensor_file, framework="numpy"):
+            return None
+    except SafetensorError as error:
+        return f"tensor file {result.tensor_file.name!r} is no whole safetensors file: {error}"
 
 
 def _fault_of_meta(meta: Mapping[str, Any]) -> str | None:
@@ -106,6 +124,8 @@ def write(result: Result, folder: Path) -> None:
             _write_table(table, folder / f"{name}.parquet")
         if result.tensors:
             _write_tensors(result.tensors, folder / TENSORS)
+        if result.tensor_file is not None:
+            link_file(result.tensor_file, folder / TENSORS)
     for name, content in result.files.items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

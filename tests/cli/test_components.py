@@ -208,7 +208,7 @@ def _everything():
 @pytest.mark.parametrize(("registry", "component"), _everything())
 def test_the_example_of_every_component_can_be_used(registry, component, tmp_path):
     shown = example(registry, component)
-    if component.kind in ("artifact", "comparison", "executor", "intervention", "sae-format"):
+    if component.kind in ("artifact", "comparison", "executor", "intervention"):
         assert shown == ""
         return
     used = list(_uses(yaml.safe_load(shown), component.name))

@@ -24,8 +24,9 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def context(model):
-    return PlainContext(batch_size=4, model=model)
+def context(model, tmp_path):
+    (tmp_path / "partial").mkdir()
+    return PlainContext(batch_size=4, model=model).within(tmp_path / "partial")
 
 
 def inputs(folder, questions):
@@ -62,6 +63,7 @@ def test_rows_sites_and_facts(tmp_path, model, context):
         "layers": [2, 0],
         "positions": [3, 0],
         "d_model": 16,
+        "stored": "float32",
         "model": {"name": "llama 3x16", "digest": model.facts.digest, "dtype": "float32"},
     }
     assert found.read_table("excluded").height == 0
@@ -117,10 +119,11 @@ def test_activations_that_are_not_finite_count_as_failures(tmp_path, model, cont
         return found
 
     monkeypatch.setattr(model, "activations", broken)
-    result = run(ExtractParams([1], [2], on_error="exclude"), inputs(tmp_path, asked), context)
+    params = ExtractParams([1], [2], on_error="exclude")
+    result = run(params, inputs(tmp_path, asked), context)
     assert result.tables["table"]["problem"].to_list() == [0, 2, 4]
     assert result.tables["excluded"]["reason"].to_list()[1] == "its activations are not finite"
-    assert len(result.tensors["activations"]) == 3
+    assert len(stored(tmp_path, result).at(layer=1, position=2)) == 3
     with pytest.raises(StudyError, match="p3: its activations are not finite"):
         run(PARAMS, inputs(tmp_path, [asked[0], asked[2], asked[4], asked[3]]), context)
 
@@ -129,12 +132,3 @@ def test_activations_that_are_not_finite_count_as_failures(tmp_path, model, cont
 def test_a_set_of_which_nothing_is_left_is_an_error(tmp_path, context, on_error):
     with pytest.raises(StudyError, match=r"cannot take 7 of 7 problems: .*; and 2 more"):
         run(ExtractParams([1], [2], on_error), inputs(tmp_path, ["Zebras!"] * 7), context)
-
-
-def test_the_same_activations_whatever_the_batch_size(tmp_path, model):
-    asked = inputs(tmp_path, tiny_models.questions(12))
-    first, second = (
-        run(PARAMS, asked, PlainContext(size, model=model)).tensors["activations"]
-        for size in (1, 12)
-    )
-    assert torch.allclose(first, second, rtol=1e-5, atol=1e-6)

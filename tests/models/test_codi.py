@@ -329,7 +329,7 @@ def test_a_token_that_the_tokenizer_lacks_is_named(copy):
     config = json.loads((copy / "config.json").read_text())
     config["codi"]["bot"] = "<start>"
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(WeightsError, match="the tokenizer has no token '<start>'"):
+    with pytest.raises(WeightsError, match=r"tokenizer\.json has no token '<start>'"):
         load(CodiParams(str(copy)), PlainContext())
 
 

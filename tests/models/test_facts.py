@@ -119,10 +119,10 @@ def test_a_configuration_without_sizes_is_a_fault(folder):
     )
 
 
-def test_the_lora_layout_of_codis_authors_is_a_fault_that_says_so(folder):
+def test_a_folder_without_a_codi_section_needs_a_base(folder):
     change(folder, codi=None)
     ((_, message),) = faults(folder)
-    assert message.endswith("(checkpoints in the LoRA layout of CODI's authors are not read)")
+    assert message.endswith("needs `base`, the model that it was trained from")
 
 
 def test_an_incomplete_codi_section_is_a_fault(folder):

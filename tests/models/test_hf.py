@@ -1,5 +1,6 @@
 """The `hf` adapter against a plain loop over single prompts, for every kind of architecture."""
 
+import importlib.util
 import json
 import re
 import shutil
@@ -9,9 +10,10 @@ import pytest
 import torch
 
 import tiny_models
-from studyrun import QuestionsRefused, SiteEdit
+from studyrun import CheckScope, QuestionsRefused, SiteEdit, StudyError
 from studyrun_models import HfParams
 from studyrun_models.blocks import SiteError
+from studyrun_models.facts import hf_check
 from studyrun_models.hf import load
 from studyrun_models.weights import WeightsError
 from tiny_models import PlainContext
@@ -258,3 +260,33 @@ def test_loading_is_silent_and_keeps_transformers_switches(llama, capfd):
     load(HfParams(str(llama)), PlainContext())
     assert capfd.readouterr() == ("", "")
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+@pytest.mark.parametrize("name", sorted(tiny_models.eager_configs()))
+def test_some_architectures_have_eager_attention_only(name, tmp_path, questions):
+    folder = tiny_models.write_hf(tmp_path / "m", name, bos="<bos>")
+    with pytest.raises(SiteError, match="`attention: eager` may do"):
+        load(HfParams(str(folder)), PlainContext())
+    model = load(HfParams(str(folder), attention="eager"), PlainContext())
+    found = model.activations(questions, [2], ["last"], PlainContext(batch_size=4))
+    for row, question in zip(found, questions, strict=True):
+        states = plain(model, model.tokenizer(question).input_ids)
+        assert relative(row[0], states[3][0, -1:]) < 1e-5
+
+
+def test_a_model_is_spread_where_accelerate_is_installed(llama, questions):
+    """Law: on one device a spread model is the same model; without the package an error says so."""
+    params = HfParams(str(llama), device_map="auto")
+    faults = list(hf_check(params, CheckScope()))
+    if importlib.util.find_spec("accelerate") is None:
+        message = "`auto` needs the package accelerate, which is not installed: "
+        assert [fault.path for fault in faults] == [("device_map",)]
+        with pytest.raises(StudyError, match=f"^model.with.device_map: {message}"):
+            load(params, PlainContext())
+        return
+    assert faults == []
+    one, other = (
+        load(each, PlainContext()).activations(questions, LAYERS, POSITIONS, PlainContext())
+        for each in (HfParams(str(llama)), params)
+    )
+    assert one.equal(other)

@@ -392,3 +392,21 @@ def test_scratch_is_the_step_s_own_while_it_runs_and_gone_afterwards(lab, monkey
     assert not seen[0].exists()
     assert '"halfway"' in (outcome.folder / "events.jsonl").read_text()
     assert replace(outcome).exit_code == 0
+
+
+def test_finished_pieces_are_there_after_a_failure_and_gone_after_the_result(lab, monkeypatch):
+    toy, found = sys.modules["toy_plugin"], []
+    original = toy.draw
+
+    def draw(params, inputs, context):
+        piece = context.partial() / "piece"
+        found.append(piece.read_text() if piece.exists() else "")
+        piece.write_text(f"{found[-1]}.")
+        if len(found) < 3:
+            raise MemoryError
+        return original(params, inputs, context)
+
+    monkeypatch.setattr(toy, "draw", draw)
+    assert [lab.run().status for _ in range(3)] == ["failed", "failed", "done"]
+    assert found == ["", ".", ".."]
+    assert list((lab.out / "store" / "tmp").iterdir()) == []

@@ -13,7 +13,7 @@ from studyrun.registry import Registry
 from studyrun.running.index import Index, comparison_files
 from studyrun.runs import Run
 
-COMPARISONS = Path(__file__).with_name("comparing_plugin.py")
+COMPARISONS = Path(__file__).with_name("mirror_plugin.py")
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_a_damaged_page_is_made_again(lab, drawn):
 def test_what_breaks_the_contract_is_named_and_stores_nothing(lab, use, fault):
     index = index_of(lab, *matrix(), use=use)
     before = sorted(lab.store.folder.iterdir())
-    with pytest.raises(PluginError, match="comparing_plugin") as caught:
+    with pytest.raises(PluginError, match="mirror_plugin") as caught:
         show(index)
     assert fault in str(caught.value)
     assert sorted(lab.store.folder.iterdir()) == before

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import polars as pl
@@ -12,13 +13,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
+from safetensors.torch import save_file
 from toys import contents as all_bytes
 
 from strategies import frames, json_objects
 from studyrun import Result
 from studyrun.artifacts import Manifest
 from studyrun.errors import ArtifactDamaged, StoreBusy, StudyError
-from studyrun.store import Store
+from studyrun.store import KEPT, Store
 from studyrun.storing import contents
 
 KEY = "ab" * 32
@@ -248,7 +250,7 @@ import resource, signal, sys; from pathlib import Path
 import polars as pl, torch
 from studyrun import Result
 from studyrun.artifacts import Manifest
-from studyrun.store import Store
+from studyrun.store import KEPT, Store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 big = torch.rand(200_000)
 store = Store(Path(sys.argv[1]))
@@ -339,3 +341,63 @@ def test_scratch_is_empty_and_one_s_own(store):
     assert list(store.scratch(KEY).iterdir()) == []
     store.clear_scratch(KEY)
     assert not folder.exists()
+
+
+# Tensors larger than memory, and pieces that outlive a crash
+
+
+def test_a_tensor_file_moves_into_the_store_without_being_copied(store):
+    tensors = {"x": torch.arange(6.0).reshape(2, 3)}
+    with store.lock(KEY):
+        file = store.partial(KEY, "maker") / "x"
+        save_file(tensors, file)
+        store.put(Manifest(KEY, "thing", "maker 1", {}, {}), Result(tensor_file=file))
+    artifact = store.open(KEY)
+    assert torch.equal(artifact.tensors()["x"], tensors["x"])
+    assert artifact.file("tensors.safetensors").samefile(file)
+    put(store, Result(tensors=tensors), OTHER)
+    assert artifact.manifest.files == store.manifest(OTHER).files
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "tensor file '.*' is not there"),
+        (b"...", "tensor file 'x' is no whole safetensors file: "),
+    ],
+)
+def test_a_tensor_file_that_is_none_breaks_the_contract(tmp_path, content, fault):
+    if content is not None:
+        (tmp_path / "x").write_bytes(content)
+    assert re.match(fault, contents.fault_of(Result(tensor_file=tmp_path / "x")))
+
+
+def test_tensors_come_in_one_way(tmp_path):
+    result = Result(tensors={"x": torch.zeros(1)}, tensor_file=tmp_path / "x")
+    assert contents.fault_of(result) == "tensors are given both as such and as a file"
+
+
+def test_finished_pieces_outlive_a_crash_and_belong_to_one_key_and_one_code(store):
+    first = store.partial(KEY, "one")
+    (first / "piece").write_bytes(b"...")
+    (store.partial(OTHER, "one") / "piece").write_bytes(b"!")
+    store.sweep()
+    assert store.partial(KEY, "one") == first
+    assert (first / "piece").read_bytes() == b"..."
+    assert list(store.partial(KEY, "two").iterdir()) == []
+    assert not first.exists()
+    store.clear_partial(KEY)
+    assert [path.name for path in (store.folder / "tmp").iterdir()] == [f"{OTHER}.one.partial"]
+
+
+def test_pieces_are_swept_when_they_are_stored_or_a_week_old(store):
+    (store.partial(KEY, "one") / "piece").write_bytes(b"...")
+    put(store, Result(meta={"n": 1}))
+    folder = store.partial(OTHER, "one")
+    (folder / "piece").write_bytes(b"...")
+    store.sweep()
+    assert [path.name for path in (store.folder / "tmp").iterdir()] == [folder.name]
+    for path in (folder, folder / "piece"):
+        os.utime(path, (0, time.time() - KEPT - 1))
+    store.sweep()
+    assert list((store.folder / "tmp").iterdir()) == []

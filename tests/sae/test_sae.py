@@ -1,6 +1,7 @@
 """The SAE as a value: encode, decode, architectures."""
 
 import dataclasses
+import json
 
 import pytest
 import torch
@@ -8,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strategies import activations, random_sae
-from studyrun_sae.architectures import ARCHITECTURES, AbsTopK, Active, TopK
+from studyrun_sae.architectures import (
+    ARCHITECTURES,
+    K_SPARSE,
+    AbsTopK,
+    Active,
+    BatchTopK,
+    Gated,
+    GroupMax,
+    JumpReLU,
+    Matryoshka,
+    Standard,
+    TopK,
+)
 from studyrun_sae.sae import SAE, decode_active
 
 PRE_ACTS = torch.tensor([[0.5, -3.0, 2.0, 1.0], [-1.0, -4.0, -2.0, -3.0]])
@@ -22,9 +35,37 @@ def test_abstopk_keeps_the_largest_magnitudes_with_their_signs():
     assert AbsTopK(2).activate(PRE_ACTS).tolist() == [[0, -3, 2, 0], [0, -4, 0, -3]]
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_groupmax_keeps_the_largest_of_each_group_and_rectifies():
+    pre_acts = torch.tensor([[1.0, 3.0, -2.0, -1.0], [5.0, 4.0, 6.0, 7.0]])
+    assert GroupMax(2).activate(pre_acts).tolist() == [[0, 3, 0, 0], [5, 0, 0, 7]]
+
+
+def test_a_threshold_itself_is_inactive():
+    pre_acts = torch.tensor([[0.5, 1.0, 2.0], [-1.0, -2.0, 3.0]])
+    expected = [[0, 0, 2], [0, 0, 3]]
+    assert BatchTopK(1, torch.tensor(1.0)).activate(pre_acts).tolist() == expected
+    assert Matryoshka(1, torch.tensor(1.0), (1, 2)).activate(pre_acts).tolist() == expected
+    each = JumpReLU(torch.tensor([0.5, 0.5, 2.5]))
+    assert each.activate(pre_acts).tolist() == [[0, 1, 0], [0, 0, 3]]
+    below_0 = JumpReLU(torch.tensor([-3.0, 0.0, 0.0]))
+    assert below_0.activate(pre_acts).tolist() == [[0.5, 1, 2], [0, 0, 3]]
+
+
+def test_a_gate_says_whether_and_the_magnitude_how_much():
+    """z = (h + b_gate > 0) * relu(exp(r_mag) * h + b_mag)"""
+    tensors = {"b_gate": [0.0, -2.0, 5.0], "r_mag": [0.0, 0.0, 0.0], "b_mag": [1.0, 1.0, 1.0]}
+    gated = Gated(**{name: torch.tensor(values) for name, values in tensors.items()})
+    assert gated.activate(torch.tensor([[2.0, 2.0, -3.0]])).tolist() == [[3, 0, 0]]
+    assert gated.activate(torch.tensor([[-1.0, 3.0, 1.0]])).tolist() == [[0, 4, 2]]
+
+
+def test_standard_is_relu():
+    assert Standard().activate(PRE_ACTS).tolist() == [[0.5, 0, 2, 1], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("name", [each for each in K_SPARSE if each != "groupmax"])
 def test_at_most_k_are_active_even_among_equals(name):
-    z = ARCHITECTURES[name](3).activate(torch.ones(5, 7))
+    z = K_SPARSE[name](3).activate(torch.ones(5, 7))
     assert (z != 0).sum(1).tolist() == [3] * 5
 
 
@@ -79,11 +120,21 @@ def test_sparse_decoding_by_hand():
     assert active.dense(3).tolist() == [[2, 0, -1]]
 
 
+def sample(name, d_sae):
+    """An architecture of that name."""
+    cls = ARCHITECTURES[name]
+    every = {"k": 2, "group_sizes": (2, d_sae - 2)}
+    given = {field.name for field in dataclasses.fields(cls)}
+    own = {tensor: torch.ones(d_sae if of else ()) for tensor, of in cls.TENSORS.items()}
+    return cls(**own, **{key: value for key, value in every.items() if key in given})
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("device", ["cpu", "meta"])
 def test_results_lie_where_the_weights_lie(name, device):
     tensors = (torch.ones(4, 6), torch.ones(6), torch.ones(6, 4), torch.ones(4))
-    sae = SAE(*tensors, ARCHITECTURES[name](2), layer=3, position=1).to(device)
+    sae = SAE(*tensors, sample(name, 6), layer=3, position=1).to(device)
+    assert {tensor.device.type for tensor in sae.weights.values()} == {device}
     x = torch.ones(5, 4, device=device)
     found = (sae.encode(x), sae.decode(sae.encode(x)), sae.reconstruct(x))
     assert [(t.device.type, tuple(t.shape)) for t in found] == [
@@ -99,8 +150,35 @@ def test_tensors_that_do_not_fit_are_refused():
         SAE(torch.ones(4, 6), torch.ones(6), torch.ones(4, 6), torch.ones(4), TopK(2))
 
 
+def test_thresholds_that_do_not_fit_are_refused():
+    tensors = (torch.ones(4, 6), torch.ones(6), torch.ones(6, 4), torch.ones(4))
+    with pytest.raises((ValueError, TypeError), match="threshold"):
+        SAE(*tensors, JumpReLU(torch.ones(5)))
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_an_architecture_is_made_of_json_values(name):
-    architecture = ARCHITECTURES[name](5)
-    assert ARCHITECTURES[name](**dataclasses.asdict(architecture)) == architecture
+def test_an_architecture_is_made_of_json_values_and_tensors(name):
+    architecture = sample(name, 6)
+    settings = json.loads(json.dumps(architecture.settings))
+    again = ARCHITECTURES[name](**settings, **architecture.tensors)
+    assert again.settings == architecture.settings
+    assert again.tensors.keys() == architecture.tensors.keys() == architecture.TENSORS.keys()
     assert architecture.name == name
+
+
+@given(random_sae(), st.sampled_from([0.5, 2.0, 4.0]), st.data())
+def test_a_rescaled_sae_is_the_one_of_rescaled_rows(sae, scale, data):
+    """Law: rescaled(s).encode(s x) == s encode(x), and so is x_hat; exact for powers of 2."""
+    x, scaled = data.draw(activations(d_in=sae.d_in)), sae.rescaled(scale)
+    torch.testing.assert_close(scaled.encode(x * scale), sae.encode(x) * scale, rtol=0, atol=0)
+    found, expected = scaled.reconstruct(x * scale), sae.reconstruct(x) * scale
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@given(random_sae())
+def test_with_weights_gives_back_what_it_was_given(sae):
+    """Law: with_weights(weights) is the same SAE; other tensors are other tensors."""
+    again = sae.with_weights({name: tensor + 1 for name, tensor in sae.weights.items()})
+    assert again.architecture.settings == sae.architecture.settings
+    for name, tensor in again.weights.items():
+        assert torch.equal(tensor, sae.weights[name] + 1)

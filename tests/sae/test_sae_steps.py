@@ -1,18 +1,25 @@
 """The steps sae-train and sae-encode in a real run, their artifacts, and what they refuse."""
 
+import json
+
 import polars as pl
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from strategies import activations, random_sae
 from studyrun import CheckScope, StudyError
 from studyrun.errors import InvalidStudy, StepFailed
 from studyrun.registry import Registry
 from studyrun.testing import run_study, tiny_study
 from studyrun_sae import metrics
-from studyrun_sae.architectures import AbsTopK, TopK
+from studyrun_sae.architectures import ARCHITECTURES, AbsTopK, TopK
 from studyrun_sae.artifacts import describe, fingerprint, restore
 from studyrun_sae.checks import check_training
-from studyrun_sae.params import SaeTrain
+from studyrun_sae.encode_step import active_of, largest
+from studyrun_sae.params import BatchTopK, JumpReLU, Matryoshka, SaeTrain, Trained
+from studyrun_sae.recipes import RECIPES
 from studyrun_sae.sae import SAE
 
 EXTRACT = {"use": "extract", "with": {"layers": [1, 2], "positions": [0, 3]}}
@@ -69,6 +76,21 @@ def test_only_the_train_split_is_learnt_from(run, tmp_path):
     assert torch.equal(again.W_enc, run["sae"].load().W_enc)
 
 
+@pytest.mark.parametrize("architecture", RECIPES)
+def test_every_architecture_is_trained_stored_and_loaded(architecture, tmp_path):
+    """Its thresholds are those of the activations' own units: about k are active."""
+    given = f"k: 4, epochs: 2, architecture: {architecture}, held_out: true, decay: cosine"
+    text = tiny_study(tmp_path).replace("k: 4, epochs: 2", given)
+    assert given in text
+    run = run_study(text, tmp_path)
+    sae, history = run["sae"].load(), run["sae"].table
+    assert sae.architecture.name == architecture
+    assert history["fvu_held_out"].null_count() == 0
+    quality = {row["split"]: row for row in run["sae"].read_table("quality").rows(named=True)}
+    last = history["fvu_held_out"][-1]
+    assert last == pytest.approx(quality["validation"]["fvu"], rel=1e-4)
+
+
 def test_feature_acts_are_the_active_pairs_of_encode_sorted(run):
     acts, z = run["features"], run["sae"].load().encode(site(run))
     assert acts.table.schema == {
@@ -85,6 +107,27 @@ def test_feature_acts_are_the_active_pairs_of_encode_sorted(run):
     assert torch.equal(acts.dense("validation"), acts.dense()[held_out])
     with pytest.raises(StudyError, match="no rows of split 'test'; there are train, validation"):
         acts.dense("test")
+
+
+@given(st.integers(0, 99), st.integers(1, 8), st.booleans(), st.sampled_from(["topk", "abstopk"]))
+def test_active_pairs_are_those_of_the_dense_encoding(seed, k, tied, name):
+    """Law: active_of(sae, x) lists z = sae.encode(x), also where pre-activations are equal."""
+    generator = torch.Generator().manual_seed(seed)
+    W, x = torch.randn(6, 8, generator=generator), torch.randn(5, 6, generator=generator)
+    if tied:
+        W, x = W.round(), x.round()
+    sae = SAE(W, torch.zeros(8), W.T.contiguous(), torch.zeros(6), ARCHITECTURES[name](k=k))
+    row, feature, activation = active_of(sae, x)
+    z = torch.zeros(5, 8)
+    z[row, feature] = activation
+    assert torch.equal(z, sae.encode(x))
+    assert bool((activation != 0).all())
+
+
+def test_the_fast_choice_is_made_and_left_where_it_would_be_arbitrary():
+    h = torch.tensor([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]])
+    assert largest(h[:1], 2).tolist() == [0, 2]
+    assert largest(h, 1) is None
 
 
 def test_no_dense_activations_on_disk(run):
@@ -146,14 +189,47 @@ def test_an_sae_that_does_not_reproduce_its_fingerprint_is_refused(damage):
     sae, x = square()
     tensors, meta = sae.weights | fingerprint(sae, x), describe(sae)
     damage(tensors, meta)
-    with pytest.raises(StudyError, match="of the fingerprint deviates"):
+    with pytest.raises(StudyError, match=r"of the fingerprint deviates|W_dec holds values"):
         restore(tensors, meta, "it")
+
+
+@given(random_sae(), st.data())
+def test_every_architecture_comes_back_from_tensors_and_json(sae, data):
+    """Law: restore(weights and fingerprint, describe) encodes to the bit as what was saved."""
+    x = data.draw(activations(d_in=sae.d_in))
+    meta = json.loads(json.dumps(describe(sae)))
+    again = restore(sae.weights | fingerprint(sae, x), meta, "it")
+    assert torch.equal(again.encode(x), sae.encode(x))
+    assert describe(again) == describe(sae)
+
+
+@pytest.mark.parametrize("name", ["jumprelu", "batchtopk", "matryoshka"])
+def test_a_lost_threshold_is_refused(name):
+    """Trap M4: without its threshold the SAE would silently be a dense ReLU."""
+    sae = threshold_sae(name)
+    tensors, meta = sae.weights | fingerprint(sae, torch.randn(8, 4)), describe(sae)
+    left = {key: tensor for key, tensor in tensors.items() if key != "threshold"}
+    with pytest.raises(StudyError, match=f"it lacks the tensor threshold of a {name} SAE"):
+        restore(left, meta, "it")
+    lost = tensors | {"threshold": torch.full_like(tensors["threshold"], -1.0)}
+    with pytest.raises(StudyError, match="threshold is -1 at most, with which the SAE would be"):
+        restore(lost, meta, "it")
+
+
+def threshold_sae(name):
+    generator = torch.Generator().manual_seed(0)
+    threshold = torch.ones(6) if name == "jumprelu" else torch.tensor(1.0)
+    own = {"k": 2, "group_sizes": (2, 4)}
+    own = {} if name == "jumprelu" else own if name == "matryoshka" else {"k": 2}
+    architecture = ARCHITECTURES[name](threshold=threshold, **own)
+    shapes = ((4, 6), (6,), (6, 4), (4,))
+    return SAE(*(torch.randn(shape, generator=generator) for shape in shapes), architecture)
 
 
 def test_an_unknown_architecture_is_refused():
     sae, x = square()
-    with pytest.raises(StudyError, match="architecture 'gated'; known are topk, abstopk"):
-        restore(fingerprint(sae, x), describe(sae) | {"architecture": "gated"}, "it")
+    with pytest.raises(StudyError, match="architecture 'sigmoid'; known are topk, abstopk"):
+        restore(fingerprint(sae, x), describe(sae) | {"architecture": "sigmoid"}, "it")
 
 
 # What is refused
@@ -179,7 +255,16 @@ def test_a_site_must_be_one_that_was_read():
 
 @pytest.mark.parametrize(
     ("params", "path"),
-    [(SaeTrain(k=9, d_sae=8), ("k",)), (SaeTrain(warmup=0.6, decay=0.5), ("decay",))],
+    [
+        (SaeTrain(k=9, d_sae=8), ("k",)),
+        (SaeTrain(warmup=0.6, decay=0.5), ("decay",)),
+        (SaeTrain(architecture=Trained()), ("architecture",)),
+        (SaeTrain(architecture=Trained(BatchTopK(), None, JumpReLU())), ("architecture",)),
+        (
+            SaeTrain(architecture=Trained(matryoshka=Matryoshka(groups=[1, 2]))),
+            ("architecture", "matryoshka", "groups"),
+        ),
+    ],
 )
 def test_parameters_that_contradict_each_other(params, path):
     (fault,) = check_training(params, CheckScope())

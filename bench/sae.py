@@ -1,0 +1,173 @@
+"""What encoding and training an SAE cost beside the products that they cannot do without.
+
+    python bench/sae.py [CASE ...] [--rows N] [--runs N]
+
+Cases: encode-512 and encode-32768 (CPU time against the bare product, peak memory against input +
+output + one chunk), train-topk and one for every other recipe (CPU time a step against five
+products, and against a plain loop). Everything of a case is measured alternately, in one process;
+peak memory in processes of their own. Ends with 1 if a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from studyrun_sae.architectures import TopK
+from studyrun_sae.blocks import BLOCK, blocks
+from studyrun_sae.encode_step import active_of
+from studyrun_sae.params import SaeTrain
+from studyrun_sae.recipes import RECIPES
+from studyrun_sae.sae import SAE
+from studyrun_sae.training import train
+
+D_IN = 2048
+ENCODE = {"encode-512": (512, 100, 16_384, 1.3), "encode-32768": (32_768, 32, 2_048, 1.12)}
+"""Name -> d_sae, k, rows, and how often the bare product's CPU time is allowed."""
+MEMORY = 1.3
+"""How often input + output + one chunk of pre-activations is allowed at the peak."""
+TRAIN = {"train-topk": 1.2}
+"""How often the five products' CPU time is allowed; the other recipes are only told."""
+D_SAE, K, BATCH = 2_048, 32, 512
+FLOAT = 4
+
+
+def sae_of(d_sae: int, k: int) -> SAE:
+    """Random unit features."""
+    generator = torch.Generator().manual_seed(0)
+    W = torch.nn.functional.normalize(torch.randn(d_sae, D_IN, generator=generator), dim=1)
+    return SAE(W.T.contiguous(), torch.zeros(d_sae), W, torch.zeros(D_IN), TopK(k))
+
+
+def encoded(sae: SAE, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """As the step `sae-encode` does it."""
+    return [active_of(sae, x[rows]) for rows in blocks(len(x))]
+
+
+def product(sae: SAE, x: Tensor) -> None:
+    """The bare product, as large at once."""
+    for rows in blocks(len(x)):
+        _ = x[rows] @ sae.W_enc
+
+
+def encode(name: str, rows: int | None, runs: int) -> bool:
+    """Whether CPU time and memory are within the targets; tells both."""
+    d_sae, k, usual, allowed = ENCODE[name]
+    sae, x = sae_of(d_sae, k), torch.randn(rows or usual, D_IN)
+    bare, ours = alternately([lambda: product(sae, x), lambda: encoded(sae, x)], runs)
+    base, peak = (memory(what, name, len(x)) for what in ("nothing", "encode"))
+    counted = FLOAT * (len(x) * D_IN + BLOCK * d_sae) + len(x) * k * (8 + 8 + FLOAT)
+    share = (peak - base) / counted
+    print(f"{name:18} {ours / bare:5.2f} of {allowed:4.2f} times the product's {bare:6.2f} s   "
+          f"peak {share:4.2f} of {MEMORY} times {counted / 2**20:.0f} MiB", flush=True)  # fmt: skip
+    return ours <= allowed * bare and share <= MEMORY
+
+
+def memory(what: str, name: str, rows: int) -> int:
+    """Bytes at the peak of a fresh process."""
+    command = [sys.executable, __file__, "--memory", what, name, "--rows", str(rows)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    return int(json.loads(done.stdout))
+
+
+def alone(what: str, name: str, rows: int) -> int:
+    """The work of `memory`; `nothing` is the SAE without the rows."""
+    d_sae, k, _, _ = ENCODE[name]
+    sae = sae_of(d_sae, k)
+    encoded(sae, torch.randn(8, D_IN))
+    if what == "encode":
+        encoded(sae, torch.randn(rows, D_IN))
+    told = Path("/proc/self/status").read_text(encoding="utf-8")  # getrusage's is the parent's too
+    return 1024 * int(told.partition("VmHWM:")[2].split()[0])
+
+
+def training(name: str, rows: int | None, runs: int) -> bool:
+    """Whether a step takes as long as it may; tells it."""
+    recipe = name.removeprefix("train-")
+    x = torch.randn(rows or 8 * BATCH, D_IN)
+    params = SaeTrain(d_sae=D_SAE, k=K, epochs=1, batch_size=BATCH, architecture=recipe)
+
+    def ours() -> None:
+        train(x, params, torch.Generator().manual_seed(0), lambda items, _total: items)
+
+    floor, plain, taken = alternately([lambda: five(x), lambda: loop(x), ours], runs)
+    allowed = TRAIN.get(name)
+    target = f" of {allowed}" if allowed else ""
+    print(f"{name:18} {taken / floor:5.2f}{target} times five products' {floor:6.2f} s   "
+          f"a plain TopK loop {plain / floor:.2f}", flush=True)  # fmt: skip
+    return allowed is None or taken <= allowed * floor
+
+
+def batches(x: Tensor) -> Iterator[Tensor]:
+    """The rows, a batch at a time."""
+    yield from x.split(BATCH)
+
+
+def five(x: Tensor) -> None:
+    """What a dense step multiplies: encode, decode, and the gradients of z, W_dec and W_enc."""
+    W_enc, W_dec = torch.randn(D_IN, D_SAE), torch.randn(D_SAE, D_IN)
+    for batch in batches(x):
+        z = batch @ W_enc
+        x_hat = z @ W_dec
+        _ = x_hat @ W_dec.T
+        _ = z.T @ x_hat
+        _ = batch.T @ z
+
+
+def loop(x: Tensor) -> None:
+    """A TopK SAE as one writes it down: autograd, torch's Adam, a dense z."""
+    sae = sae_of(D_SAE, K)
+    weights = [t.clone().requires_grad_() for t in (sae.W_enc, sae.b_enc, sae.W_dec, sae.b_dec)]
+    W_enc, b_enc, W_dec, b_dec = weights
+    adam = torch.optim.Adam(weights, lr=1e-3)
+    for batch in batches(x):
+        top = torch.topk((batch - b_dec) @ W_enc + b_enc, K, dim=1)
+        z = torch.zeros(len(batch), D_SAE).scatter(1, top.indices, top.values.relu())
+        loss = (batch - z @ W_dec - b_dec).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+
+
+def alternately(works: list[Callable[[], object]], runs: int) -> list[float]:
+    """The median CPU seconds of each, taken in turns after one go that does not count."""
+    taken: list[list[float]] = [[] for _ in works]
+    for run in range(runs + 1):
+        for work, seconds in zip(works, taken, strict=True):
+            begin = time.process_time()
+            work()
+            if run:
+                seconds.append(time.process_time() - begin)
+    return [statistics.median(seconds) for seconds in taken]
+
+
+def main() -> int:
+    """Run the cases that are named, or all."""
+    cases = [*ENCODE, *(f"train-{name}" for name in RECIPES)]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(cases))
+    parser.add_argument("--rows", type=int, help="rows of activations; by the case if left out")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--memory", choices=("nothing", "encode"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.memory:
+        print(json.dumps(alone(given.memory, given.cases[0], given.rows)))
+        return 0
+    print(f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    work = {name: encode if name in ENCODE else training for name in cases}
+    met = [work[name](name, given.rows, given.runs) for name in given.cases or cases]
+    return int(not all(met))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

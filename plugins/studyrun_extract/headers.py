@@ -1,0 +1,184 @@
+"""What a file of activations says of itself, without reading a number; imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+from studyrun import Position, StudyError
+
+__all__ = ["SUFFIXES", "Header", "Ids", "header_of", "ids_in", "sites", "width", "wrong"]
+
+Ids = list[str] | list[int]
+"""Problems by id, or by number counted from 0."""
+SUFFIXES = (".safetensors", ".npy", ".pt", ".pth")
+AGAIN = "copy the file again"
+SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+"""Bytes of the types of safetensors that are read."""
+NPY_MAGIC = b"\x93NUMPY"
+NPY_NUMBERS = re.compile(r"[<=|]f([248])")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The tensor, and what is said of its axes; None for what shows only when it is read."""
+
+    shape: tuple[int, ...] | None = None
+    layers: list[int] | None = None
+    positions: list[Position] | None = None
+    ids: Ids | None = None
+    dtype: str = ""
+    """As safetensors calls it."""
+    offset: int = 0
+    """The byte of a file of safetensors at which the tensor begins."""
+
+
+def wrong(file: Path, what: str, cure: str) -> StudyError:
+    """The one line that every bad file ends with."""
+    return StudyError(f"{file}: {what}; {cure}")
+
+
+def header_of(file: Path, tensor: str) -> Header:
+    """What the file says of the tensor of that name.
+
+    Raises:
+        StudyError: it is of no known sort, not whole, or has no such tensor.
+    """
+    if file.suffix not in SUFFIXES:
+        what = f"{file.suffix or 'no suffix'} is not known"
+        raise wrong(file, what, f"known are {', '.join(SUFFIXES)}")
+    try:
+        with file.open("rb") as stream:
+            size = file.stat().st_size
+            if file.suffix == ".safetensors":
+                return _safetensors(file, stream, size, tensor)
+            if file.suffix == ".npy":
+                return _npy(file, stream, size)
+            return _pt(file, stream)
+    except OSError as error:
+        raise wrong(file, f"cannot be read ({error.strerror})", "is the path right?") from error
+
+
+def sites(
+    file: Path, said: tuple[list[int] | None, list[Position] | None], header: Header
+) -> tuple[list[int], list[Position]]:
+    """Layers and positions, as the study or the file says them.
+
+    Raises:
+        StudyError: neither does, or the two differ.
+    """
+    layers = _agreed(file, "layers", said[0], header.layers, "14")
+    positions = _agreed(file, "positions", said[1], header.positions, "3")
+    return layers, positions
+
+
+def width(file: Path, shape: Sequence[int], layers: int, positions: int) -> int:
+    """d_model, where the axes are (rows, layers, positions, d_model); those of length 1 may lack.
+
+    Raises:
+        StudyError: they are not.
+    """
+    inner = [size for size in shape[1:-1] if size != 1]
+    if not 2 <= len(shape) <= 4 or inner != [size for size in (layers, positions) if size != 1]:
+        wanted = f"(rows, {layers}, {positions}, d_model)"
+        raise wrong(file, f"its shape is {tuple(shape)}, not {wanted}", "correct layers, positions")
+    if 0 in shape:
+        raise wrong(file, f"its shape is {tuple(shape)}: there is nothing in it", AGAIN)
+    return shape[-1]
+
+
+def ids_in(value: Any, file: Path, what: str) -> Ids:
+    """Ids or numbers of problems.
+
+    Raises:
+        StudyError: they are something else, or one of them stands there twice.
+    """
+    if not isinstance(value, list) or not (
+        all(type(each) is int for each in value) or all(isinstance(each, str) for each in value)
+    ):
+        raise wrong(file, f"{what} is no list of ids or of numbers", 'e.g. ["p1", "p2"], [0, 1]')
+    first: dict[Any, int] = {}
+    for row, each in enumerate(value):
+        if first.setdefault(each, row) != row:
+            what = f"{what} has {each!r} at {first[each]} and at {row}"
+            raise wrong(file, what, "keep one row of every problem")
+    return value
+
+
+def _agreed(file: Path, name: str, said: Any, told: Any, example: str) -> Any:
+    if said is None and told is None:
+        raise wrong(file, f"does not say its {name}", f"say them, e.g. {name}: [{example}]")
+    if said is not None and told is not None and said != told:
+        raise wrong(file, f"says {name} {told}, the study {said}", "leave them out of the study")
+    return told if said is None else said
+
+
+def _safetensors(file: Path, stream: IO[bytes], size: int, tensor: str) -> Header:
+    length = int.from_bytes(stream.read(8), "little")
+    try:
+        known = json.loads(stream.read(length) if 0 < length <= size - 8 else b"")
+        told = known.pop("__metadata__", {})
+        end = 8 + length + max(each["data_offsets"][1] for each in known.values())
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise wrong(file, "has no header of safetensors", AGAIN) from error
+    if end != size:
+        raise wrong(file, f"is not whole: {size} bytes of {end}", AGAIN)
+    if tensor not in known:
+        held = ", ".join(sorted(known)[:8])
+        raise wrong(file, f"has no tensor {tensor!r}", f"say which (tensor: ...): {held}")
+    if known[tensor]["dtype"] not in SIZES:
+        what = f"{tensor} is of {known[tensor]['dtype']}"
+        raise wrong(file, what, f"only {', '.join(SIZES)} are read")
+    offset = 8 + length + known[tensor]["data_offsets"][0]
+    return replace(_told(file, told), shape=tuple(known[tensor]["shape"]),
+                   dtype=known[tensor]["dtype"], offset=offset)  # fmt: skip
+
+
+def _told(file: Path, metadata: dict[str, str]) -> Header:
+    """What the metadata of a safetensors file say: texts, in which JSON stands."""
+    found: dict[str, Any] = {}
+    for name in ("layers", "positions", "problem_ids"):
+        try:
+            found[name] = json.loads(metadata[name]) if name in metadata else None
+        except ValueError as error:
+            raise wrong(file, f"metadata {name} is not JSON", "e.g. '[14]'") from error
+    ids = found["problem_ids"]
+    known = None if ids is None else ids_in(ids, file, "metadata problem_ids")
+    return Header(None, found["layers"], found["positions"], known)
+
+
+def _npy(file: Path, stream: IO[bytes], size: int) -> Header:
+    start = stream.read(8)
+    wide = 2 if start[6:7] == b"\x01" else 4
+    length = int.from_bytes(stream.read(wide), "little")
+    try:
+        facts = ast.literal_eval(stream.read(min(length, size)).decode("latin-1"))
+        descr, shape = str(facts["descr"]), tuple(map(int, facts["shape"]))
+    except (ValueError, SyntaxError, TypeError, KeyError) as error:
+        raise wrong(file, "is no array of numpy", AGAIN) from error
+    if not start.startswith(NPY_MAGIC):
+        raise wrong(file, "is no array of numpy", AGAIN)
+    if descr.endswith("O"):
+        raise wrong(file, "holds Python objects, which are code and no numbers", "save floats")
+    numbers = NPY_NUMBERS.fullmatch(descr)
+    if numbers is None:
+        raise wrong(file, f"holds {descr}", "only little-endian f2, f4 and f8 are read")
+    end = 8 + wide + length + prod(shape) * int(numbers[1])
+    if end != size:
+        raise wrong(file, f"is not whole: {size} bytes of {end}", AGAIN)
+    return Header(shape)
+
+
+def _pt(file: Path, stream: IO[bytes]) -> Header:
+    """Nothing but that it may be one: what stands in it shows when torch reads it."""
+    if not zipfile.is_zipfile(stream):
+        old = "one of before torch 1.6 has to be saved again"
+        raise wrong(file, "is no whole file of torch.save", f"{AGAIN}; {old}")
+    return Header()

@@ -1,0 +1,1 @@
+"""Foreign SAE files: what lies where (light, JSON only), and reading and writing each format."""

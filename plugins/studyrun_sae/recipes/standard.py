@@ -1,0 +1,42 @@
+"""Standard: ReLU and a penalty on the size of activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from studyrun_sae.architectures import Standard
+from studyrun_sae.recipes.contract import Passed, Recipe, relative_error
+
+__all__ = ["StandardRecipe"]
+
+
+class StandardRecipe(Recipe):
+    """Reconstruction + l1_weight * mean sum_j z_j |W_dec[j]| / sqrt(total variance).
+
+    Bricken et al. 2023, whose decoder rows have norm 1; the norms make the penalty the same
+    whether they have or not, and the variance makes it independent of the input's units.
+    """
+
+    name: ClassVar[str] = "standard"
+
+    def architecture(self, weights: Mapping[str, Tensor]) -> Standard:  # noqa: ARG002  # has no tensors
+        """What is used is what is trained."""
+        return Standard()
+
+    def passed(
+        self, weights: Mapping[str, Tensor], x: Float[Tensor, "rows d_in"], variance: float
+    ) -> Passed:
+        """The loss of a batch."""
+        sae = self.sae(weights)
+        pre_acts = sae.pre_acts(x)
+        z = pre_acts.relu()
+        error = x - (z @ sae.W_dec + sae.b_dec)
+        size = (z * torch.linalg.vector_norm(sae.W_dec, dim=1)).sum(1).mean()
+        penalty = self.own.l1_weight * size / variance**0.5
+        fired, reconstruction = z.detach() > 0, relative_error(error, variance)
+        return Passed(pre_acts, error, reconstruction, penalty, fired.sum(), fired.any(0))
