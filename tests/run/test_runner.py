@@ -53,7 +53,7 @@ def test_a_run_computes_once_and_then_reuses(lab, calls):
     assert set(statuses(second).values()) == {"reused"}
 
 
-def test_the_folder_of_a_run_holds_tables_report_and_record(lab):
+def test_the_folder_of_a_run_holds_tables_files_report_and_record(lab):
     outcome = lab.run()
     files = {
         p.relative_to(outcome.folder).as_posix() for p in outcome.folder.rglob("*") if p.is_file()
@@ -64,6 +64,7 @@ def test_the_folder_of_a_run_holds_tables_report_and_record(lab):
         "report.html",
         "report.md",
         "figures/f.svg",
+        "files/draws/notes/a.txt",
         *(
             f"tables/{name}.parquet"
             for name in ["data", "draws", "draws_sites", "sums", "verdicts"]
