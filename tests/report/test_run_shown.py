@@ -72,6 +72,17 @@ def test_the_three_views_are_filled_and_nothing_else_is_touched(run):
     assert show({}, run, "") == {}
 
 
+def test_a_report_as_the_step_writes_it_is_filled_in_both_places(run, files):
+    """What stands around a mark is the templates' business, so theirs is tried, too."""
+    written = {name: files[name].encode() for name in ("report.html", "report.md", "report.json")}
+    for name, content in show(written, run, "").items():
+        assert b"<!--run:" not in content, name
+        assert b"2027-01-01" in content, name
+    page = show(written, run, "")["report.html"].decode()
+    for section, identity in (("study", "run-steps"), ("provenance", "run-terms")):
+        assert re.search(rf'<section id="{section}"(?:(?!</section>).)*id="{identity}"', page, re.S)
+
+
 def test_the_status_of_every_step_is_told_with_its_reason(run):
     steps = {step.step: step for step in ran_of(run, "").steps}
     assert {name: step.status for name, step in steps.items()} == {
