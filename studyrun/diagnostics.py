@@ -16,8 +16,8 @@ SHOWN = 88
 """Columns of a source line that are shown; a longer line is cut around the caret."""
 LONGEST_SOURCE = 1000
 """Characters of a source line in the JSON view."""
-NAMED = 40
-"""Allowed values that are listed; the rest is counted."""
+NAMED, BESIDE = 40, 12
+"""Allowed values that are listed, without and beside a suggestion; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +135,16 @@ def _text_lines(diagnostic: Diagnostic) -> list[str]:
     lines = [f"{place} {visible(diagnostic.path)}: {warning}{diagnostic.sentence}"]
     lines += _quoted(place)
     if diagnostic.allowed:
-        lines.append(f"  allowed: {_listed(diagnostic.allowed)}")
+        lines.append(f"  allowed: {_allowed(diagnostic)}")
     lines += [f"  {visible(other.message)}: {other.place}" for other in diagnostic.related]
     return lines
 
 
-def _listed(values: tuple[str, ...]) -> str:
-    more = f", and {len(values) - NAMED} more" if len(values) > NAMED else ""
-    return ", ".join(visible(value) for value in values[:NAMED]) + more
+def _allowed(diagnostic: Diagnostic) -> str:
+    """The first of the allowed values; few where the one that was meant is named already."""
+    values, most = diagnostic.allowed, BESIDE if diagnostic.suggestion else NAMED
+    more = f", and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(visible(value) for value in values[:most]) + more
 
 
 def _quoted(place: Place) -> list[str]:
@@ -213,7 +215,7 @@ def _workflow_command(diagnostic: Diagnostic) -> str:
         "title": f"studyrun {diagnostic.code}",
     }
     listed = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
-    allowed = f" (allowed: {_listed(diagnostic.allowed)})" if diagnostic.allowed else ""
+    allowed = f" (allowed: {_allowed(diagnostic)})" if diagnostic.allowed else ""
     message = f"{visible(diagnostic.path)}: {diagnostic.sentence}{allowed}"
     return f"::{diagnostic.severity} {listed}::{_escaped(message)}"
 
