@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studyrun import CheckScope, Estimate, Fault, Ref, StudyError
 from studyrun_data.sizes import size_of
-from studyrun_models.digest import file_digest
+from studyrun_models.digest import digest_by_role
 from studyrun_sae.formats.header import Header, fingerprint_file
-from studyrun_sae.formats.recognition import AUTO, CANNOT, header_of
-from studyrun_sae.sites import SITE, Sites, chosen_site, site_faults, unsaid
+from studyrun_sae.formats.recognition import AUTO, CANNOT, format_objection, header_of
+from studyrun_sae.params import SaeTrain
+from studyrun_sae.sites import SITE, Sites, chosen_site, site_faults, stated_sites, unsaid
 
 if TYPE_CHECKING:
     from studyrun_sae.params import SaeLoad, SaeSave
@@ -50,12 +50,21 @@ def check_save(params: SaeSave, scope: CheckScope) -> Iterator[Fault]:
     if name == AUTO:
         yield Fault(("format",), "auto only reads; say in which format to write", (*CANNOT,))
     maker = scope.steps.get(scope.inputs.get("sae", ""))
-    architecture = getattr(maker.params, "architecture", None) if maker else None
-    reason = CANNOT.get(name, {}).get(str(architecture))
-    if reason is not None:
+    architecture = _architecture(maker.params) if maker else ""
+    message = format_objection(name, architecture)
+    if message:
         others = tuple(each for each, cannot in CANNOT.items() if architecture not in cannot)
-        message = f"{name} cannot hold an SAE of architecture {architecture!r}: {reason}"
         yield Fault(("format",), message, others)
+
+
+def _architecture(params: Any) -> str:
+    """That of the SAE which a step of these parameters makes; empty where they do not say."""
+    if not isinstance(params, SaeTrain):
+        return str(getattr(params, "architecture", ""))
+    try:
+        return params.trained[0]
+    except ValueError:  # a fault of the training step, which says so itself
+        return ""
 
 
 def digest(params: SaeLoad) -> str:
@@ -70,10 +79,7 @@ def digest(params: SaeLoad) -> str:
     printed = fingerprint_file(path)
     if printed is not None:
         files["fingerprint"] = printed
-    total = hashlib.sha256()
-    for role, file in files.items():
-        total.update(f"{role} {_content(file)}\n".encode())
-    return total.hexdigest()
+    return digest_by_role(files)
 
 
 def estimate_load(params: SaeLoad, scope: CheckScope) -> Estimate | None:
@@ -107,10 +113,7 @@ def _site_faults(params: SaeLoad, header: Header | None, scope: CheckScope) -> I
 def _held(scope: CheckScope) -> Sites | None:
     """The sites of the activations that the step takes, where these say it."""
     step = scope.steps.get(scope.inputs.get("activations", ""))
-    read: Any = step.params if step is not None else None
-    if not (getattr(read, "layers", None) and getattr(read, "positions", None)):
-        return None
-    return {"layer": read.layers, "position": read.positions}
+    return None if step is None else stated_sites(step.params)
 
 
 def _width_faults(header: Header, scope: CheckScope) -> Iterator[Fault]:
@@ -130,10 +133,3 @@ def _roles(path: Path, header: Header | None) -> dict[str, Path]:
         return {"0": path}
     files = (file for file in sorted(path.rglob("*")) if file.is_file())
     return {file.relative_to(path).as_posix(): file for file in files}
-
-
-def _content(file: Path) -> str:
-    try:
-        return file_digest(file)
-    except OSError as error:
-        raise StudyError(f"{file}: cannot be read ({error.strerror})") from error

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,21 @@ def test_the_second_run_of_the_full_study_reuses_everything_and_imports_no_torch
     said = {line.split()[0] for line in lines if line.startswith("  ")}
     assert "reused" in said
     assert said.isdisjoint({"ran", "failed", "blocked"})
+
+
+@pytest.mark.slow
+def test_the_other_commands_of_readme_work_on_its_run(full_study):
+    """All that stand in it, one after the other; installing, the study itself and pytest aside."""
+    folder, _ = full_study
+    lines = [line for block in blocks(README, "console") for line in block.splitlines()]
+    own = [line for line in lines if line.startswith("studyrun ")]
+    assert len(own) >= 4
+    (folder / "studies").symlink_to(ROOT / "studies")
+    for line in own:
+        command = [sys.executable, "-m", *shlex.split(line)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert "EV" in done.stdout
 
 
 @pytest.mark.slow

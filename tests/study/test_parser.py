@@ -79,9 +79,12 @@ def test_a_broken_document_ends_with_a_place(written, data):
     put = data.draw(
         st.sampled_from(["", "'", '"', "[", "{", "}", "\t", ": ", "*x", "&x ", "!t ", "|"])
     )
+    broken = written.text[:at] + put + written.text[until:]
+    lines = (line.strip() for line in broken.splitlines())
+    says_something = any(line and not line.startswith("#") for line in lines)
     for loader in LOADERS:
-        parsed = parse(Source("f", written.text[:at] + put + written.text[until:]), loader=loader)
-        assert parsed.root is not None or parsed.faults or not written.text.strip()
+        parsed = parse(Source("f", broken), loader=loader)
+        assert parsed.root is not None or parsed.faults or not says_something
 
 
 @pytest.mark.parametrize("loader", LOADERS)

@@ -230,6 +230,10 @@ def test_check_and_plan_read_no_tensor_and_import_no_torch(tmp_path):
         ("seed", "abstopk", None),
         ("seed", "topk", "seed cannot hold an SAE of architecture 'topk': its files are read as"),
         ("sparsify", "abstopk", "sparsify cannot hold an SAE of architecture 'abstopk': sparsify"),
+        ("saelens", "jumprelu", None),
+        ("saelens", "batchtopk", None),
+        ("seed", "jumprelu", "seed cannot hold an SAE of architecture 'jumprelu': its files"),
+        ("sparsify", {"jumprelu": {}}, "sparsify cannot hold an SAE of architecture 'jumprelu': "),
         ("auto", "topk", "auto only reads; say in which format to write"),
     ],
 )
