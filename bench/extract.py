@@ -30,9 +30,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -44,6 +42,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from peers import LLAMA_1B, installed, ratio
 
 import shelf
 import tiny_models
@@ -66,17 +66,6 @@ TINY = {
     "num_hidden_layers": 16,
 }
 """The embedded model's shape."""
-LARGE = {
-    "hidden_size": 2048,
-    "intermediate_size": 8192,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "head_dim": 64,
-    "vocab_size": 128_256,
-    "rope_theta": 500_000.0,
-    "tie_word_embeddings": True,
-}
-"""Llama 3.2 1B, with random weights and as many of its 16 blocks as asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +117,12 @@ def seen(case: Case, inputs: dict[str, Any], last: bool) -> tuple[Tensor, Any]:
     return torch.stack(streams, dim=1).float().cpu(), found
 
 
-def hidden_states(case: Case, rows: list[int], inputs: dict[str, Any]) -> Tensor:
+def hidden_states(case: Case, inputs: dict[str, Any]) -> Tensor:
     """(rows, layers, positions, d_model), thoughts included where the model thinks."""
     thoughts = len(case.positions) - 1
     stream, found = seen(case, inputs, last=not thoughts)
     streams = [stream]
-    mask, next_place = inputs.get("attention_mask"), len(case.ids[rows[0]])
+    mask = inputs.get("attention_mask")
     for thought in range(thoughts):
         fed = case.model.prj(found.hidden_states[-1][:, -1:])
         more: dict[str, Any] = {"inputs_embeds": fed, "past_key_values": found.past_key_values}
@@ -143,7 +132,6 @@ def hidden_states(case: Case, rows: list[int], inputs: dict[str, Any]) -> Tensor
             more |= {"attention_mask": mask, "position_ids": places}
         stream, found = seen(case, more, last=False)
         streams.append(stream)
-    assert next_place
     return torch.stack(streams, dim=2)
 
 
@@ -152,7 +140,7 @@ def one_by_one(case: Case) -> Tensor:
     """As a script would."""
     out = empty(case)
     for row, ids in enumerate(case.ids):
-        out[row] = hidden_states(case, [row], {"input_ids": torch.tensor([ids]).to(case.device)})[0]
+        out[row] = hidden_states(case, {"input_ids": torch.tensor([ids]).to(case.device)})[0]
     return out
 
 
@@ -162,7 +150,7 @@ def batches(case: Case) -> Tensor:
     out = empty(case)
     for start in range(0, len(case.ids), BATCH):
         rows = list(range(start, min(start + BATCH, len(case.ids))))
-        out[rows] = hidden_states(case, rows, padded(case, rows))
+        out[rows] = hidden_states(case, padded(case, rows))
     return out
 
 
@@ -303,7 +291,7 @@ def tiny(options: argparse.Namespace) -> Case:
 def large(options: argparse.Namespace) -> Case:
     """A Llama of the size of Llama 3.2 1B, with few blocks."""
     dtype = torch.float32 if options.device == "cpu" else torch.bfloat16
-    return prompts({**LARGE, "num_hidden_layers": options.layers}, options, dtype)
+    return prompts({**LLAMA_1B, "num_hidden_layers": options.layers}, options, dtype)
 
 
 CASES: dict[str, Callable[[argparse.Namespace], Case]] = {
@@ -317,9 +305,7 @@ def ways_of(case: Case, peers: bool) -> dict[str, Way]:
     """Every way there is to read it."""
     found: dict[str, Way] = {ONE: one_by_one, BATCHES: batches}
     if peers and len(case.positions) == 1:
-        for name, (distribution, way) in PEERS.items():
-            with suppress(ModuleNotFoundError):  # neither the library nor its metadata
-                found[f"{name} {metadata.version(distribution)}"] = way(case)
+        found |= {name: way(case) for name, way in installed(PEERS).items()}
     return {**found, OURS: ours, BARE: bare}
 
 
@@ -352,11 +338,6 @@ def shown(name: str, case: Case, seconds: dict[str, list[float]]) -> None:
         times = [ratio(seconds[other], own) for other in (ONE, BARE)]
         print(f"| {name} | {way} | {statistics.median(own):.3g} s | {rate:,.0f} | "
               f"{times[0]:.2f} | {times[1]:.2f} |", flush=True)  # fmt: skip
-
-
-def ratio(slow: list[float], fast: list[float]) -> float:
-    """The median of the rounds' ratios."""
-    return statistics.median(one / other for one, other in zip(slow, fast, strict=True))
 
 
 def memory_of(n: int) -> None:

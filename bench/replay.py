@@ -23,9 +23,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +33,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from peers import LLAMA_1B, installed, ratio
 from reruns import (
     CODI_WAYS,
     FOLDED,
@@ -65,17 +64,6 @@ HEADER = """\
 | --- | --- | --- | --- | --- | --- |"""
 POSITION = 3
 """The thought at which the CODI loop is edited."""
-LARGE = {
-    "hidden_size": 2048,
-    "intermediate_size": 8192,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "head_dim": 64,
-    "vocab_size": 128_256,
-    "rope_theta": 500_000.0,
-    "tie_word_embeddings": True,
-}
-"""Llama 3.2 1B, of which 4 of its 16 blocks are built, with random weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +124,9 @@ def large() -> Bench:
     import transformers
 
     torch.manual_seed(0)
-    config = transformers.LlamaConfig(**LARGE, num_hidden_layers=4)
+    config = transformers.LlamaConfig(**LLAMA_1B, num_hidden_layers=4)
     model = transformers.LlamaForCausalLM(config).to(DTYPE).eval().requires_grad_(False)
-    ids = torch.randint(3, LARGE["vocab_size"], (4, 60)).tolist()
+    ids = torch.randint(3, LLAMA_1B["vocab_size"], (4, 60)).tolist()
     delta = edits_of(16, ids, model, 2)
     words = f"next token, shape of Llama 3.2 1B with 4 blocks, {DTYPE}, layer 2, last of 60 tokens"
     return _prompts("large", words, Prompts(model, ids, 2, delta), {}, 0.05)
@@ -154,7 +142,7 @@ def _prompts(
     prompts = [Tokens("", row, (), range(len(row))) for row in case.ids]
     stack = Stack(case.model, case.model.config.num_hidden_layers)
     passes = PromptPasses(SimpleNamespace(stack=stack, full_because=""), prompts)
-    ways = PROMPT_WAYS | installed()
+    ways = PROMPT_WAYS | installed(PEERS)
     return Bench(
         name,
         words,
@@ -203,15 +191,6 @@ def loop() -> Bench:
 def _range(ids: list[list[int]]) -> str:
     lengths = sorted(map(len, ids))
     return f"{lengths[0]} to {lengths[-1]}"
-
-
-def installed() -> dict[str, Way]:
-    """The libraries that are, with their versions."""
-    found = {}
-    for name, (distribution, way) in PEERS.items():
-        with suppress(metadata.PackageNotFoundError):
-            found[f"{name} {metadata.version(distribution)}"] = way
-    return found
 
 
 def replayed(bench: Bench, replaying: Any) -> Outcome:
@@ -285,11 +264,6 @@ def checked(bench: Bench, found: dict[str, Outcome]) -> tuple[bool, str]:
     size = f"{n_edits} edits x {n_problems} problems"
     note = f"- {bench.name}: {bench.words}; {size}. Scores differ by: {', '.join(words)}."
     return max(far.values()) <= bench.tolerance, note
-
-
-def ratio(slow: list[float], fast: list[float]) -> float:
-    """The median of the rounds' ratios."""
-    return statistics.median(one / other for one, other in zip(slow, fast, strict=True))
 
 
 def difference(one: Outcome, other: Outcome) -> float:

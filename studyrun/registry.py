@@ -34,6 +34,7 @@ from studyrun.plugging.marks import DROP, rewrite
 from studyrun.plugging.plugins import BROKEN, PluginInfo, describe_error, load_plugins, new_manager
 from studyrun.plugging.vetting import estimate_fault, variant_faults
 from studyrun.reading.fields import Parameters
+from studyrun.running.history import RUNS_OWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,9 +46,6 @@ __all__ = ["PluginInfo", "Registry"]
 
 SCHEME = re.compile(r"[a-z][a-z0-9-]+:")
 """A path that begins so (`builtin:`, `hub:`) lies in no folder and stays as it is."""
-
-RUNS_OWN = {"run.json", "events.jsonl"}
-"""Files of a run's folder that no report may replace."""
 
 
 class Registry(Catalog):
@@ -210,7 +208,7 @@ class Registry(Catalog):
         from studyrun.storing.contents import fault_of_files  # a run's, which a check has not
 
         fault = fault_of_files(found)
-        if fault is None and not RUNS_OWN.isdisjoint(found):
+        if fault is None and not found.keys().isdisjoint(RUNS_OWN):
             fault = f"{' and '.join(sorted(RUNS_OWN))} are the run's own"
         if fault is not None:
             raise self._blame(component, f"shows: {fault}")

@@ -18,6 +18,7 @@ from studyrun.keys import digest
 from studyrun.running.events import Events
 from studyrun.running.execution import call, inputs_of
 from studyrun.running.exports import Exports
+from studyrun.running.history import EVENTS
 from studyrun.running.index import Index
 from studyrun.running.machine import Memory
 from studyrun.running.progress import Progress
@@ -109,7 +110,7 @@ class _Runner:
     ) -> None:
         self.plan, self.registry, self.store, self.options = plan, registry, store, options
         self.folder = new_folder(runs)
-        self.events = Events(self.folder / "events.jsonl", registry.emit, options.progress.show)
+        self.events = Events(self.folder / EVENTS, registry.emit, options.progress.show)
         self.record = Record(
             self.folder, plan, registry, Origin(options.study_file, options.command, options.rerun)
         )

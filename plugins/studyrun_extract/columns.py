@@ -1,4 +1,4 @@
-"""The columns of the tables that `extract` stores; imports nothing heavy."""
+"""The columns of the tables beside activations; imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import polars as pl
 import torch
 
 from studyrun import QuestionsRefused, Refusing, Result, StudyError
-from studyrun_extract.columns import EXCLUDED, ROWS
+from studyrun_extract.exclusion import all_reasons, finite_ones, listed, tables
 from studyrun_extract.growing import Growing
 from studyrun_extract.pieces import MOST, at_once
 
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from studyrun import Artifact, Context, Inputs, Model
     from studyrun_extract.params import ExtractParams, Stored
 
-__all__ = ["excluded_table", "run", "stored_type"]
-
-SHOWN = 5
-NOT_FINITE = "its activations are not finite"
+__all__ = ["run", "stored_type"]
 
 
 def run(params: ExtractParams, inputs: Inputs, context: Context) -> Result:
@@ -48,23 +45,13 @@ def run(params: ExtractParams, inputs: Inputs, context: Context) -> Result:
         if reasons and params.on_error == "stop":
             raise StudyError(_message(problems, reasons))
         growing.append(found, {str(row): reason for row, reason in reasons.items()})
-    late = {int(row): why for block in growing.blocks for row, why in block.facts.items()}
-    reasons = dict(sorted((refused | late).items()))
+    reasons = all_reasons(refused, growing.blocks)
     return _result(problems, reasons, growing.finish(), _meta(params, model, context))
 
 
 def stored_type(store: Stored) -> torch.dtype:
     """The type of the numbers on disk."""
     return torch.bfloat16 if store == "bfloat16" else torch.float32
-
-
-def excluded_table(problems: pl.DataFrame, reasons: dict[int, str]) -> pl.DataFrame:
-    """`EXCLUDED`, of the problems left out."""
-    schema = {"problem": pl.UInt32, "reason": pl.String}
-    given = {"problem": list(reasons), "reason": list(reasons.values())}
-    rows = pl.DataFrame(given, schema)
-    named = rows.join(problems.select("problem", "id"), on="problem", maintain_order="left")
-    return named.select(*EXCLUDED.columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +85,8 @@ class _Asked:
             if self.params.on_error == "stop":
                 return torch.empty(0), reasons
             found = self._activations(rows)
-        stored = found.to(stored_type(self.params.store))
-        finite = stored.flatten(1).isfinite().all(dim=1)
-        for index in (~finite).nonzero()[:, 0].tolist():
-            reasons[rows[index]] = NOT_FINITE
-        return stored if bool(finite.all()) else stored[finite], reasons
+        finite, bad = finite_ones(found.to(stored_type(self.params.store)), rows)
+        return finite, reasons | bad
 
     def _activations(self, rows: list[int]) -> Tensor:
         layers, positions = self.params.layers, self.params.positions
@@ -149,16 +133,7 @@ def _result(
 ) -> Result:
     if len(reasons) == problems.height:
         raise StudyError(f"no problem is left; {_message(problems, reasons)}")
-    excluded = pl.Series(list(reasons), dtype=pl.UInt32)
-    kept = ~problems["problem"].is_in(excluded.implode())
-    return Result(
-        tables={
-            "table": problems.filter(kept).select(*ROWS.columns),
-            "excluded": excluded_table(problems, reasons),
-        },
-        tensor_file=file,
-        meta=meta,
-    )
+    return Result(tables=tables(problems, reasons), tensor_file=file, meta=meta)
 
 
 def _meta(params: ExtractParams, model: Model, context: Context) -> dict[str, object]:
@@ -177,10 +152,8 @@ def _meta(params: ExtractParams, model: Model, context: Context) -> dict[str, ob
 
 
 def _message(problems: pl.DataFrame, reasons: dict[int, str]) -> str:
-    ids = problems["id"]
-    lines = [f"problem {ids[row]}: {reason}" for row, reason in list(reasons.items())[:SHOWN]]
-    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
     return (
-        f"the model cannot take {len(reasons)} of {len(ids)} problems: {'; '.join(lines)}{more} "
+        f"the model cannot take {len(reasons)} of {problems.height} problems: "
+        f"{listed(problems, reasons)} "
         "(`on_error: exclude` lists them and goes on without)"
     )

@@ -6,7 +6,6 @@ Nothing of a file is run either: `.npy` without objects, `.pt` with `weights_onl
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from studyrun_extract.headers import AGAIN, Header, Ids, header_of, ids_in, sites, width, wrong
+from studyrun_extract.foreign import AGAIN, first_line, named_code, wrong
+from studyrun_extract.headers import Header, Ids, header_of, ids_in, sites, width
 from studyrun_extract.mapped import Mapped, mapped
 from studyrun_extract.params import LoadParams
 
 __all__ = ["Held", "held"]
-
-FOREIGN = re.compile(r"GLOBAL ([\w.]+)")
-"""How torch names what a pickle wants to call."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +63,7 @@ def _npy(file: Path, name: str, header: Header) -> tuple[Mapped, Header]:  # noq
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError) as error:
-        raise wrong(file, f"is no whole array of numpy ({_line(error)})", AGAIN) from error
+        raise wrong(file, f"is no whole array of numpy ({first_line(error)})", AGAIN) from error
     return Mapped(array, torch.from_numpy(np.empty(0, array.dtype)).dtype), header
 
 
@@ -105,15 +102,15 @@ def _unpickled(file: Path) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # a broken or hostile pickle raises whatever it likes
-        foreign = FOREIGN.search(str(error))
-        if foreign is not None:
-            what = f"names {foreign[1]}, which is code and no tensor (nothing of it was run)"
+        code = named_code(error)
+        if code:
+            what = f"names {code}, which is code and no tensor (nothing of it was run)"
             cure = "save tensors, numbers, text, lists and dicts alone"
             raise wrong(file, what, cure) from error
         if "Cannot allocate memory" in str(error):
             cure = "save it as .safetensors or .npy, which may be of any size"
             raise wrong(file, "is larger than the memory", cure) from error
-        raise wrong(file, f"is no whole file of torch.save ({_line(error)})", AGAIN) from error
+        raise wrong(file, f"is no whole file of torch.save ({first_line(error)})", AGAIN) from error
 
 
 READ: dict[str, Callable[[Path, str, Header], tuple[Mapped, Header]]] = {
@@ -138,8 +135,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.tolist()
     return list(value) if isinstance(value, tuple | range) else value
-
-
-def _line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:120] if text else type(error).__name__

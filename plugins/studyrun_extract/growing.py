@@ -87,7 +87,7 @@ class Growing:
             with self.file.open("r+b") as file:
                 file.seek(self._end())
                 file.write(data)
-                _flush(file.fileno(), file)
+                _flush(file)
             self._note(json.dumps(asdict(block)))
         self.blocks.append(block)
 
@@ -114,7 +114,7 @@ class Growing:
     def _note(self, line: str) -> None:
         with self._journal.open("a", encoding="utf-8") as file:
             file.write(f"{line}\n")
-            _flush(file.fileno(), file)
+            _flush(file)
 
     def _sound(self) -> list[Block]:
         """The blocks that are there as their lines say, up to the first that is not."""
@@ -157,10 +157,10 @@ def _sha256(file: Any, size: int) -> str:
     return total.hexdigest()
 
 
-def _flush(handle: int, file: Any) -> None:
+def _flush(file: Any) -> None:
     """Wait until the bytes have reached the disk."""
     file.flush()
-    os.fsync(handle)
+    os.fsync(file.fileno())
 
 
 @contextmanager

@@ -12,14 +12,14 @@ from math import prod
 from pathlib import Path
 from typing import IO, Any
 
-from studyrun import Position, StudyError
+from studyrun import Position
+from studyrun_extract.foreign import AGAIN, wrong
 
-__all__ = ["SUFFIXES", "Header", "Ids", "header_of", "ids_in", "sites", "width", "wrong"]
+__all__ = ["SUFFIXES", "Header", "Ids", "header_of", "ids_in", "sites", "width"]
 
 Ids = list[str] | list[int]
 """Problems by id, or by number counted from 0."""
 SUFFIXES = (".safetensors", ".npy", ".pt", ".pth")
-AGAIN = "copy the file again"
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """Bytes of the types of safetensors that are read."""
 NPY_MAGIC = b"\x93NUMPY"
@@ -38,11 +38,6 @@ class Header:
     """As safetensors calls it."""
     offset: int = 0
     """The byte of a file of safetensors at which the tensor begins."""
-
-
-def wrong(file: Path, what: str, cure: str) -> StudyError:
-    """The one line that every bad file ends with."""
-    return StudyError(f"{file}: {what}; {cure}")
 
 
 def header_of(file: Path, tensor: str) -> Header:

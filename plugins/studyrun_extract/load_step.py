@@ -13,10 +13,11 @@ import torch
 from studyrun import Artifact, Context, Inputs, Result, StudyError
 from studyrun_data.split import draw, read_indices
 from studyrun_extract.columns import ROWS
-from studyrun_extract.extract import NOT_FINITE, excluded_table, stored_type
+from studyrun_extract.exclusion import all_reasons, finite_ones, listed, tables
+from studyrun_extract.extract import stored_type
 from studyrun_extract.files import Held, held
+from studyrun_extract.foreign import wrong
 from studyrun_extract.growing import Growing
-from studyrun_extract.headers import wrong
 from studyrun_extract.params import LoadParams
 
 __all__ = ["run"]
@@ -57,8 +58,7 @@ def run(params: LoadParams, inputs: Inputs, context: Context) -> Result:
         if bad and params.on_error == "stop":
             raise _refusal(file, match, bad)
         growing.append(x, {str(row): reason for row, reason in bad.items()})
-    late = {int(row): why for block in growing.blocks for row, why in block.facts.items()}
-    reasons = dict(sorted((match.reasons | late).items()))
+    reasons = all_reasons(match.reasons, growing.blocks)
     if len(reasons) == match.problems.height:
         raise _refusal(file, match, reasons)
     return _result(found, match, reasons, growing, params)
@@ -138,23 +138,15 @@ def _piece(
     """The finite ones of the next rows, and which problems have another."""
     cut = slice(start, start + _at_once(found))
     x = found.x[match.rows[cut]].view(-1, *found.row).to(stored_type(params.store))
-    finite = x.flatten(1).isfinite().all(dim=1)
-    of = match.of[cut]
-    bad = {of[index]: NOT_FINITE for index in (~finite).nonzero()[:, 0].tolist()}
-    return (x[finite] if bad else x), bad
+    return finite_ones(x, match.of[cut])
 
 
 def _result(
     found: Held, match: _Match, reasons: dict[int, str], growing: Growing, params: LoadParams
 ) -> Result:
-    excluded = pl.Series(list(reasons), dtype=pl.UInt32)
-    kept = ~match.problems["problem"].is_in(excluded.implode())
     dtype = str(found.x.dtype).removeprefix("torch.")
     return Result(
-        tables={
-            "table": match.problems.filter(kept),
-            "excluded": excluded_table(match.problems, reasons),
-        },
+        tables=tables(match.problems, reasons),
         tensor_file=growing.finish(),
         meta={
             "layers": found.layers,
@@ -167,8 +159,6 @@ def _result(
 
 
 def _refusal(file: Path, match: _Match, reasons: dict[int, str]) -> StudyError:
-    ids = match.problems["id"]
-    lines = [f"problem {ids[row]}: {reason}" for row, reason in list(reasons.items())[:SHOWN]]
-    more = f"; and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
-    what = f"{len(reasons)} of {len(ids)} problems cannot be used: {'; '.join(lines)}{more}"
+    some, n = listed(match.problems, reasons), match.problems.height
+    what = f"{len(reasons)} of {n} problems cannot be used: {some}"
     return wrong(file, what, "`on_error: exclude` lists them and goes on without")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from studyrun import CheckScope, Estimate, Fault, StudyError
 from studyrun_extract.headers import header_of, sites, width
 from studyrun_extract.params import LoadParams
-from studyrun_models.digest import file_digest
+from studyrun_models.digest import digest_by_role
 
 __all__ = ["check", "digest", "estimate"]
 
@@ -40,11 +39,8 @@ def digest(params: LoadParams) -> str:
     Raises:
         StudyError: one cannot be read.
     """
-    total = hashlib.sha256()
-    for name in FILES:
-        file = getattr(params, name)
-        total.update(f"{name} {'none' if file is None else _content(Path(file))}\n".encode())
-    return total.hexdigest()
+    given = {name: getattr(params, name) for name in FILES}
+    return digest_by_role({n: None if file is None else Path(file) for n, file in given.items()})
 
 
 def estimate(params: LoadParams, scope: CheckScope) -> Estimate | None:  # noqa: ARG001  # contract
@@ -72,10 +68,3 @@ def _axes(params: LoadParams, scope: CheckScope) -> Iterator[Fault]:
     if scope.model is not None and scope.model.d_model != d_model:
         there = scope.model.d_model
         yield Fault(("path",), f"its rows are {d_model} wide, the model's residual stream {there}")
-
-
-def _content(file: Path) -> str:
-    try:
-        return file_digest(file)
-    except OSError as error:
-        raise StudyError(f"{file}: cannot be read ({error.strerror})") from error

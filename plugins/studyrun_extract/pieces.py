@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["LEAST", "MOST", "ROOM", "WHOLE", "at_once"]
+__all__ = ["MOST", "WHOLE", "at_once"]
 
 MOST = 4096
 """Problems taken at once where a row is short."""

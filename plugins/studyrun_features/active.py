@@ -1,4 +1,4 @@
-"""The active pairs of all features at once, sorted so that a feature's lie beside each other."""
+"""The encoded problems of a split, and the active pairs of all features on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["ActivePairs", "Floats", "Places", "active_pairs"]
+from studyrun import Artifact
+
+__all__ = ["ActivePairs", "Floats", "Places", "active_pairs", "encoded"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -39,6 +41,12 @@ class ActivePairs:
     def ever(self) -> Places:
         """Features that are active at all."""
         return np.flatnonzero(self.n_active)
+
+
+def encoded(acts: Artifact, split: str) -> pl.DataFrame:
+    """(problem, id, split) of the encoded problems of a split; no rows where there is none."""
+    rows = acts.read_table("rows")
+    return rows if split == "all" else rows.filter(pl.col("split") == split)
 
 
 def active_pairs(activations: pl.DataFrame, problems: pl.Series, d_sae: int) -> ActivePairs:

@@ -12,12 +12,12 @@ from studyrun import Artifact, Context, Inputs, Result
 from studyrun_classify.evidence import evidence_of
 from studyrun_classify.statistics.incidence import incidence_of
 from studyrun_classify.statistics.intervals import wilson
+from studyrun_features.active import encoded
 from studyrun_features.columns import CONTROLS, MAP, MODULES, PAIRS
 from studyrun_features.judging import TOGETHER, VERDICTS, Judged, judged
 from studyrun_features.modules import clustered_map, modules
 from studyrun_features.pairs import Activity, permuted
 from studyrun_features.params import Coactivation
-from studyrun_features.portraits import encoded
 
 __all__ = ["run"]
 

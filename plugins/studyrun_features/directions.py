@@ -13,11 +13,10 @@ from torch import Tensor
 
 from studyrun_features.active import Floats, Places
 from studyrun_features.columns import COSINES, NEIGHBOURS
+from studyrun_features.estimate import AT_ONCE
 
 __all__ = ["Nearness", "by_chance", "nearness"]
 
-AT_ONCE = 512
-"""Directions compared with all others at once."""
 BINS = 200
 """Of the histogram of cosines, -1 to 1; the spread of random ones is 1 / sqrt(d_in)."""
 

@@ -10,7 +10,7 @@ from studyrun_data.sizes import size_of
 if TYPE_CHECKING:
     from studyrun_features.params import Coactivation, Portraits
 
-__all__ = ["coactivation", "portraits"]
+__all__ = ["AT_ONCE", "coactivation", "portraits"]
 
 FLOAT = 4
 AT_ONCE = 512

@@ -8,7 +8,7 @@ import polars as pl
 from torch import Tensor
 
 from studyrun import Artifact, Context, Inputs, LogitLens, NoModel, Result, StudyError
-from studyrun_features.active import active_pairs
+from studyrun_features.active import active_pairs, encoded
 from studyrun_features.columns import PORTRAITS, TOKENS
 from studyrun_features.directions import nearness
 from studyrun_features.params import Portraits
@@ -16,7 +16,7 @@ from studyrun_features.samples import sampled
 from studyrun_features.strengths import all_activations, histograms, strengths
 from studyrun_features.tokens import tokens_of
 
-__all__ = ["encoded", "run"]
+__all__ = ["run"]
 
 SITE = ("layer", "position", "d_sae")
 
@@ -50,12 +50,6 @@ def run(params: Portraits, inputs: Inputs, context: Context) -> Result:
     )
 
 
-def encoded(acts: Artifact, split: str) -> pl.DataFrame:
-    """(problem, id, split) of the encoded problems of a split."""
-    rows = acts.read_table("rows")
-    return rows if split == "all" else rows.filter(pl.col("split") == split)
-
-
 def _directions(inputs: Inputs) -> Tensor:
     """W_dec of the SAE that the feature activations are of."""
     sae, acts = inputs["sae"], inputs["feature-acts"]
@@ -78,22 +72,22 @@ def _tokens(params: Portraits, W_dec: Tensor, context: Context) -> tuple[pl.Data
     except NoModel:
         return nothing, "the study has no model"
     if not isinstance(model, LogitLens):
-        return _told(context, f"{model.facts.name} has no `unembed`")
+        return _noted(context, f"{model.facts.name} has no `unembed`")
     try:
         return tokens_of(cast(LogitLens, model), W_dec, params.tokens, context), ""
     except StudyError as error:
-        return _told(context, str(error))
+        return _noted(context, str(error))
 
 
-def _told(context: Context, reason: str) -> tuple[pl.DataFrame, str]:
+def _noted(context: Context, reason: str) -> tuple[pl.DataFrame, str]:
+    """No tokens; the run notes why."""
     context.note(f"no tokens of decoder directions: {reason}")
     return TOKENS.schema().to_frame(), reason
 
 
 def _meta(params: Portraits, acts: Artifact, n: int, without_tokens: str) -> dict[str, Any]:
-    known = acts.meta
     meta: dict[str, Any] = {"split": params.split, "n_problems": n}
-    meta |= {name: known.get(name) for name in ("layer", "position", "d_sae")}
+    meta |= {name: acts.meta.get(name) for name in SITE}
     if not n:
         meta["reason"] = f"no problem of split {params.split!r} was encoded"
     return meta | ({"no_tokens": without_tokens} if without_tokens else {})

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from studyrun import Context, LogitLens
+from studyrun_classify.statistics.incidence import pieces
 from studyrun_features.columns import TOKENS
 
 __all__ = ["SIDES", "tokens_of"]
@@ -34,7 +35,7 @@ def tokens_of(
     Raises:
         StudyError: the model's head is not known well enough.
     """
-    blocks = [slice(i, min(i + AT_ONCE, len(W_dec))) for i in range(0, len(W_dec), AT_ONCE)]
+    blocks = list(pieces(len(W_dec), AT_ONCE))
     found: dict[int, dict[str, tuple[Tensor, Tensor]]] = {}
 
     def work(numbers: Sequence[int]) -> None:

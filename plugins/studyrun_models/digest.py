@@ -11,10 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studyrun import StudyError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["LARGE", "cache_file", "digest_of", "file_digest"]
+__all__ = ["LARGE", "cache_file", "digest_by_role", "digest_of", "file_digest"]
 
 LARGE = 256 << 20
 """Bytes from which on a file's digest is remembered; smaller ones take under 0.2 s."""
@@ -28,6 +30,22 @@ def digest_of(folder: Path, names: Sequence[str]) -> str:
     total = hashlib.sha256()
     for name in sorted(names):
         total.update(f"{name}\0{file_digest(folder / name)}\n".encode())
+    return total.hexdigest()
+
+
+def digest_by_role(files: Mapping[str, Path | None]) -> str:
+    """sha256 over what each file is for and its bytes, in this order; its place does not count.
+
+    Raises:
+        StudyError: one cannot be read.
+    """
+    total = hashlib.sha256()
+    for role, file in files.items():
+        try:
+            content = "none" if file is None else file_digest(file)
+        except OSError as error:
+            raise StudyError(f"{file}: cannot be read ({error.strerror})") from error
+        total.update(f"{role} {content}\n".encode())
     return total.hexdigest()
 
 

@@ -125,20 +125,14 @@ def merge_fault(
     They are compared on what the modules are given in a pass over `ids`. The parts are the weights
     in `state`, run by the module's own code, and the matrices, which know nothing of its layout.
     """
-    faults: list[str] = []
-
-    def compare(name: str, module: Any, given: Tensor, output: Tensor) -> None:
+    for name, (module, given, output) in _seen(model, ids, pairs).items():
         pair = pairs[name]
         own = {part: state[f"{name}.{part}"].to(given) for part, _ in module.named_parameters()}
         apart = functional_call(module, own, (given,))
         apart = apart + (alpha / pair.r) * (given @ pair.A.to(given).T @ pair.B.to(given).T)
         if not (output - apart).norm() <= TOLERANCE * apart.norm():
-            faults.append(name)
-
-    seen = _seen(model, ids, pairs)
-    for name, (module, given, output) in seen.items():
-        compare(name, module, given, output)
-    return faults[0] if faults else ""
+            return name
+    return ""
 
 
 def _seen(model: Any, ids: list[int], names: Mapping[str, Any]) -> dict[str, tuple[Any, Any, Any]]:

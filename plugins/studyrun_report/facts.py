@@ -11,7 +11,7 @@ from studyrun_report import custom
 from studyrun_report.blocks import Block, Facts, Features, Rows, Section, Table, Term, changed
 from studyrun_report.drawing.palette import ordered
 from studyrun_report.effects.largest import largest_effects
-from studyrun_report.labels import NEEDED, labelled
+from studyrun_report.label_table import NEEDED, labelled
 from studyrun_report.sections import (
     agreement,
     coactivation,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from studyrun_report.blocks import RanStep
 
-__all__ = ["Arrow", "Box", "Flow", "flow"]
+__all__ = ["HEIGHT", "WIDTH", "Arrow", "Box", "Flow", "flow"]
 
 WIDTH, HEIGHT = 124, 58
 """Of a box, in pixels of the picture."""

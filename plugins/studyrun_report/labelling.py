@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from studyrun_classify.kinds import is_labelled
-from studyrun_report.labels import NEEDED, ordered, with_odds
+from studyrun_report.label_table import NEEDED, ordered, with_odds
 from studyrun_report.source import Source, Stored
 
 __all__ = ["Labelling", "labelling_of", "labellings", "link_to", "told_by"]
@@ -39,6 +39,11 @@ class Labelling:
     def labelled(self) -> bool:
         """Whether anything says what features stand for."""
         return self.stored.type == "labels"
+
+    @property
+    def link(self) -> str:
+        """The same where features have pages; empty where they have none."""
+        return self.prefix if self.source.params.pages else ""
 
     @property
     def labels(self) -> pl.DataFrame:

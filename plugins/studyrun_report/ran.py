@@ -70,11 +70,10 @@ def _reads(entry: Mapping[str, Any], owner: Mapping[str, str]) -> Iterator[str]:
 
 def _outcome(run: Mapping[str, Any], steps: tuple[RanStep, ...]) -> str:
     """How it ended, and what became of how many steps: `Done in 46.6 s: 8 steps ran.`."""
-    counts = Counter(step.status for step in steps)
-    said = [f"{n} {status}" for status, n in counts.most_common()]
-    if said:
-        several = f"step{'s' * (next(iter(counts.most_common()))[1] != 1)}"
-        said[0] = said[0].replace(" ", f" {several} ", 1)
+    counts = Counter(step.status for step in steps).most_common()
+    said = [f"{n} {status}" for status, n in counts]
+    for status, n in counts[:1]:
+        said[0] = f"{n} step{'s' * (n != 1)} {status}"
     seconds = run.get("seconds")
     took = "" if seconds is None else f" in {duration(seconds)}"
     status = str(run.get("status") or "running")

@@ -12,9 +12,9 @@ from typing import Any
 import jinja2
 import msgspec
 
-from studyrun_report.flow import flow
+from studyrun_report.flow import HEIGHT, WIDTH, flow
 from studyrun_report.ran import ran_of
-from studyrun_report.writing.text import code_span, markdown
+from studyrun_report.views.templates import environment
 
 __all__ = ["show"]
 
@@ -32,7 +32,7 @@ def show(files: Mapping[str, bytes], run: Mapping[str, Any], cell: str) -> Mappi
         cell: the name of the matrix cell; empty where the study has no matrix.
     """
     ran = ran_of(run, cell)
-    told = {"ran": ran, "flow": flow(ran.steps)}
+    told = {"ran": ran, "flow": flow(ran.steps), "wide": WIDTH, "high": HEIGHT}
     record = b'\n "run": %b\n' % msgspec.json.encode(ran)
     shown = {}
     if "report.json" in files:
@@ -46,8 +46,8 @@ def show(files: Mapping[str, bytes], run: Mapping[str, Any], cell: str) -> Mappi
 
 def _filled(content: bytes, template: str, told: dict[str, Any]) -> bytes:
     """The view with a part of the run in place of each of its marks, which stand on own lines."""
-    environment = _environment(autoescape=template.endswith(".html.j2"))
-    texts = environment.get_template(template).make_module(told)
+    templates = _environment(autoescape=template.endswith(".html.j2"))
+    texts = templates.get_template(template).make_module(told)
     for part in PARTS:
         mark = f"\n<!--run:{part}-->\n".encode()
         before, found, after = content.partition(mark)
@@ -59,12 +59,4 @@ def _filled(content: bytes, template: str, told: dict[str, Any]) -> bytes:
 
 @cache
 def _environment(*, autoescape: bool) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("studyrun_report"),
-        autoescape=autoescape,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"md": markdown, "code": code_span}
-    return environment
+    return environment(autoescape=autoescape)

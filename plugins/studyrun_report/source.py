@@ -41,6 +41,15 @@ class Stored:
         return self.artifact.manifest.type
 
     @property
+    def problems(self) -> str:
+        """`7473 problems, training included`, `1495 validation problems`; as far as it is said."""
+        meta = self.artifact.meta
+        many = meta.get("n_problems")
+        split = "" if meta.get("split") in (None, "all") else f"{meta['split']} "
+        trained = ", training included" if meta.get("split") == "all" else ""
+        return f"{many} {split}problems{trained}" if many is not None else f"the {split}problems"
+
+    @property
     def table(self) -> pl.DataFrame | None:
         """The main table, if there is one."""
         return self.other("table")

@@ -13,7 +13,7 @@ __all__ = ["studyrun_components"]
 
 @hookimpl
 def studyrun_components() -> Iterable[Component]:
-    """Two training steps (one function, two sets of defaults), encoding, two artifact types."""
+    """Training (one function, two sets of defaults), encoding, foreign files, artifact types."""
     yield Component(
         kind="step",
         name="sae-train",

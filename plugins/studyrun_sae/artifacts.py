@@ -14,7 +14,7 @@ from studyrun import Artifact, SaeWeights, StudyError
 from studyrun_sae.neutral import sae_of
 from studyrun_sae.sae import SAE
 
-__all__ = ["FeatureActs", "SaeArtifact", "describe", "fingerprint", "restore"]
+__all__ = ["FeatureActs", "SaeArtifact", "demand_alike", "describe", "fingerprint", "restore"]
 
 TOLERANCE = 1e-4
 """Relative deviation of z and x_hat that another machine's arithmetic may cause."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from studyrun import CheckScope, Fault
 from studyrun_sae.params import SaeTrain
-from studyrun_sae.sites import site_faults
+from studyrun_sae.sites import site_faults, stated_sites
 
 __all__ = ["check_training"]
 
@@ -21,9 +20,9 @@ def check_training(params: SaeTrain, scope: CheckScope) -> Iterator[Fault]:
         total = params.warmup + params.decay
         yield Fault(("decay",), f"warmup and decay take {total:g} of the steps; at most 1 is there")
     sources = [step for step in scope.steps.values() if step.component.makes == "activations"]
-    read: Any = sources[0].params if len(sources) == 1 else None
-    if getattr(read, "layers", None) and getattr(read, "positions", None):  # else a file says them
-        yield from site_faults(params.layer, params.position, read.layers, read.positions)
+    held = stated_sites(sources[0].params) if len(sources) == 1 else None
+    if held is not None:
+        yield from site_faults(params.layer, params.position, held["layer"], held["position"])
 
 
 def _architecture_faults(params: SaeTrain) -> Iterator[Fault]:

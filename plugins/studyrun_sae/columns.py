@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from studyrun import NoParams, Table
 from studyrun_extract.columns import ROWS
+from studyrun_sae.params import K_SPARSE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +45,7 @@ ACTIVE = Table({"problem": "UInt32", "feature": "UInt32", "activation": "Float32
 
 def history(params: SaeTrain) -> Table:
     """The columns of an epoch's row."""
-    sparsity = {} if params.architecture in ("topk", "abstopk") else SPARSITY
+    sparsity = {} if params.architecture in K_SPARSE else SPARSITY
     return Table({**HISTORY.columns, **sparsity, **(HELD_OUT if params.held_out else {})})
 
 

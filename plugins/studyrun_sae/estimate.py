@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from studyrun import CheckScope, Estimate
 from studyrun_data.sizes import size_of
-
-if TYPE_CHECKING:
-    from studyrun_sae.params import SaeTrain
+from studyrun_sae.params import K_SPARSE, SaeTrain
 
 __all__ = ["estimate"]
 
 FLOAT = 4
-K_SPARSE = ("topk", "abstopk")
 PASSES = 6
 """Operations for each row and weight: 2 forward, 4 for the gradients."""
 UPDATE = 60

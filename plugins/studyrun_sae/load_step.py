@@ -22,7 +22,7 @@ from studyrun_sae.quality import QUALITY, quality
 from studyrun_sae.sae import SAE
 from studyrun_sae.sites import SITE, Sites, chosen_site, site_faults, unsaid
 
-__all__ = ["FINGERPRINT_ROWS", "probe_rows", "run"]
+__all__ = ["run"]
 
 FINGERPRINT_ROWS = 8
 CHANGED = "take the files that were saved (or, changed on purpose, remove their fingerprint)"
@@ -38,7 +38,7 @@ def run(params: SaeLoad, inputs: Inputs, context: Context) -> Result:
     _demand_fingerprint(sae, path)
     _tell(weights, sae, context)
     if activations is None:
-        x, table = probe_rows(sae.d_in, context.generator("sae-load fingerprint")), _no_quality()
+        x, table = _probe_rows(sae.d_in, context.generator("sae-load fingerprint")), _no_quality()
     else:
         x, splits = _rows(sae, activations, path), activations.table["split"].to_list()
         table = quality(sae.to(context.device), x.to(context.device), splits)
@@ -51,7 +51,7 @@ def run(params: SaeLoad, inputs: Inputs, context: Context) -> Result:
     )
 
 
-def probe_rows(d_in: int, generator: torch.Generator) -> Float[Tensor, "rows d_in"]:
+def _probe_rows(d_in: int, generator: torch.Generator) -> Float[Tensor, "rows d_in"]:
     """Normal rows of norms that double, so that some of them reach any threshold."""
     rows = torch.randn(FINGERPRINT_ROWS, d_in, generator=generator)
     return rows * 2.0 ** torch.arange(FINGERPRINT_ROWS)[:, None]

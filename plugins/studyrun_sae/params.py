@@ -17,6 +17,7 @@ from studyrun import (
 )
 
 __all__ = [
+    "K_SPARSE",
     "AbsTopKRecipe",
     "Architecture",
     "BatchTopK",
@@ -89,6 +90,8 @@ class Trained:
 
 
 Architecture = Literal["topk", "abstopk", "batchtopk", "matryoshka", "jumprelu", "standard"]
+K_SPARSE = ("topk", "abstopk")
+"""Those of which every row has k active features at most, in training too."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from studyrun import Fault, Position
 
-__all__ = ["SITE", "Sites", "chosen_site", "site_faults", "unsaid"]
+__all__ = ["SITE", "Sites", "chosen_site", "site_faults", "stated_sites", "unsaid"]
 
 SITE = ("layer", "position")
 Sites = Mapping[str, Sequence[Any]]
@@ -23,6 +23,12 @@ def site_faults(
 ) -> list[Fault]:
     """What is wrong with the choice of a site among those that were read; empty if it is one."""
     return [*_faults("layer", layer, layers), *_faults("position", position, positions)]
+
+
+def stated_sites(params: Any) -> Sites | None:
+    """The sites that a step's parameters name; None where they leave it to a file."""
+    layers, positions = getattr(params, "layers", None), getattr(params, "positions", None)
+    return {"layer": layers, "position": positions} if layers and positions else None
 
 
 def chosen_site(

@@ -43,6 +43,7 @@ LONGEST = 80
 MOST = 30
 """Runs that get a line on the terminal."""
 HIDDEN = 8
+"""So many of the columns that do not fit are named."""
 LENGTH = 60
 """Characters of a value or a finding that are shown."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from studyrun.plan import Plan, PlannedStep
     from studyrun.runs import Explanation
 
-__all__ = ["COLOURS", "SPOKEN", "coloured", "explanation_text", "place_of", "plan_text"]
+__all__ = ["COLOURS", "coloured", "explanation_text", "place_of", "plan_text", "spoken"]
 
 COLOURS = {
     "run": "blue",
@@ -40,7 +40,7 @@ def plan_text(plan: Plan) -> str:
 
 def explanation_text(explanation: Explanation) -> str:
     """Why one step of one cell ran or was reused, and everything its key was made from."""
-    done = SPOKEN.get(explanation.status, explanation.status)
+    done = spoken(explanation.status)
     took = f" in {explanation.seconds:.1f} s" if explanation.seconds else ""
     lines = [paint(f"{place_of(explanation.cell, explanation.step)}: {done}{took}", "bold")]
     lines += [f"  because {reason}" for reason in explanation.reasons]
@@ -67,6 +67,11 @@ def _outlooks(plan: Plan) -> list[str]:
     width = max(len(place) for place, _ in told)
     head = paint(f"estimates ({basis})", "bold")
     return [head, *(f"  {place.ljust(width)}  {step.outlook}" for place, step in told)]
+
+
+def spoken(status: str) -> str:
+    """What people are told of a step with this status in the record."""
+    return SPOKEN.get(status, status)
 
 
 def place_of(cell: str, step: str) -> str:

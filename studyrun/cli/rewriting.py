@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["LIST", "rewrite"]
+__all__ = ["rewrite"]
 
 LIST = "files.sha256"
 

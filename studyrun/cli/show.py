@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from studyrun.cli.finding import one_cell
 from studyrun.cli.grid import fitted
-from studyrun.cli.outcome import SPOKEN
+from studyrun.cli.outcome import spoken
 from studyrun.cli.terminal import harmless, named, paint, width, wrapped
 from studyrun.cli.values import as_columns, as_csv, as_json
 from studyrun.errors import UsageError
@@ -32,6 +32,7 @@ OVERVIEW = "summary"
 ROWS = 20
 """Shown of a table where nobody says how many."""
 HIDDEN = 24
+"""So many of the columns that do not fit are named."""
 NAMED = 12
 """So many columns are named in a message."""
 
@@ -154,7 +155,7 @@ def _missing(cell: Run, what: str, names: Sequence[str]) -> str:
     steps = cell.record["cells"][cell.cell]["steps"]
     for name, entry in steps.items():
         if what in (name, entry["type"]) and name not in cell:
-            became = SPOKEN.get(entry["status"], entry["status"])
+            became = spoken(entry["status"])
             return f"there is no table {what!r}: the step {name!r} ({became}) stored nothing"
     types = {entry["type"] for entry in steps.values()}
     hint = did_you_mean(what, [*names, *types])

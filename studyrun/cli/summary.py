@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from studyrun.cli.outcome import SPOKEN, coloured, place_of
+from studyrun.cli.outcome import coloured, place_of, spoken
 from studyrun.cli.terminal import harmless, named, near, padded, paint, wrapped
 from studyrun.cli.verdicts import verdict_lines
 from studyrun.running.history import LATEST
+from studyrun.running.index import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["summary_text"]
 
-PAGE, FACTS = "report.html", "report.json"
+FACTS = "report.json"
 FORMATS = (2,)
 """Of `report.json`, whose summary is understood."""
 MOST = 6
@@ -48,7 +49,7 @@ def _steps(record: Mapping[str, Any]) -> list[str]:
     rows, reused = [], []
     for cell, facts in record["cells"].items():
         for name, step in facts["steps"].items():
-            done, place = SPOKEN.get(step["status"], step["status"]), place_of(cell, name)
+            done, place = spoken(step["status"]), place_of(cell, name)
             took = f"{step['seconds']:.1f} s" if done == "ran" else ""
             if done == "reused":
                 reused.append(place)
@@ -71,7 +72,7 @@ def _folded(record: Mapping[str, Any]) -> list[str]:
     seconds = 0.0
     for cell, facts in record["cells"].items():
         for name, step in facts["steps"].items():
-            done = SPOKEN.get(step["status"], step["status"])
+            done = spoken(step["status"])
             found.setdefault(done, []).append(place_of(cell, name))
             seconds += step.get("seconds") or 0.0
     wide = max(map(len, found))

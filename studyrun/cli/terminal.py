@@ -106,20 +106,18 @@ def padded(text: str, room: int, *, right: bool = False) -> str:
     return f"{spaces}{text}" if right else f"{text}{spaces}"
 
 
-def wrapped(text: str, first: str = "", rest: str | None = None) -> list[str]:
+def wrapped(text: str, first: str = "") -> list[str]:
     """Lines no wider than the terminal.
 
     Args:
         text: in one line.
-        first: what the first line begins with.
-        rest: what the others begin with; None: as many spaces.
+        first: what the first line begins with; the others begin with as many spaces.
     """
-    indent = " " * breadth(first) if rest is None else rest
     lines = textwrap.wrap(
         text,
         width(),
         initial_indent=first,
-        subsequent_indent=indent,
+        subsequent_indent=" " * breadth(first),
         break_long_words=False,
         break_on_hyphens=False,
     )

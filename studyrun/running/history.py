@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["LATEST", "RECORD", "STORE", "History", "read_record", "resolve"]
+__all__ = ["EVENTS", "LATEST", "RECORD", "RUNS_OWN", "STORE", "History", "read_record", "resolve"]
 
 RECORD = "run.json"
+EVENTS = "events.jsonl"
+RUNS_OWN = (RECORD, EVENTS)
+"""Files of a run's folder that no page may replace."""
 LATEST = "latest"
 STORE = "store"
 """The store's folder, beside those of the studies."""

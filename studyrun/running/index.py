@@ -12,6 +12,7 @@ from studyrun.artifacts import Manifest, Result
 from studyrun.comparing import Compared, compared
 from studyrun.errors import ArtifactDamaged, PluginError, StudyError
 from studyrun.keys import KEY_FORMAT, key_of
+from studyrun.running.history import RUNS_OWN
 from studyrun.storing import contents
 from studyrun.storing.files import copy_file, writing
 
@@ -29,8 +30,6 @@ __all__ = ["COMPARISON", "PAGE", "Index", "comparison_files"]
 COMPARISON: Final = "comparison"
 """The kind, the name of the component that is taken, and the type of what is stored."""
 PAGE = "report.html"
-TAKEN = ("run.json", "events.jsonl")
-"""Files of a run's folder that nothing may replace."""
 
 
 def comparison_files(registry: Registry, runs: Sequence[Compared]) -> dict[str, bytes]:
@@ -40,21 +39,20 @@ def comparison_files(registry: Registry, runs: Sequence[Compared]) -> dict[str, 
         UsageError: nothing is installed that makes one.
         PluginError: what is installed fails, or breaks its contract.
     """
-    return _files(registry, registry.bind(COMPARISON, COMPARISON), runs)
+    return _files(registry.bind(COMPARISON, COMPARISON), runs)
 
 
-def _files(registry: Registry, bound: Bound, runs: Sequence[Compared]) -> dict[str, bytes]:
-    owner = registry.owner(bound.component).label
+def _files(bound: Bound, runs: Sequence[Compared]) -> dict[str, bytes]:
     try:
         made = bound.load()(bound.params, runs)
     except StudyError:
         raise
     except (Exception, SystemExit) as error:  # a plugin's code: it may raise anything
         said = f"{COMPARISON}: {type(error).__name__}: {error}"
-        raise PluginError(owner, said) from error
+        raise PluginError(bound.owner, said) from error
     fault = _fault_of(made)
     if fault:
-        raise PluginError(owner, f"{COMPARISON}: {fault}")
+        raise PluginError(bound.owner, f"{COMPARISON}: {fault}")
     return dict(made)
 
 
@@ -65,10 +63,10 @@ def _fault_of(made: Any) -> str | None:
         return f"returned {type(made).__name__}, not files by name"
     if PAGE not in files:
         return f"made no {PAGE}"
-    taken = [name for name in TAKEN if name in files]
+    taken = [name for name in RUNS_OWN if name in files]
     if taken:
         return f"made {taken[0]}, which is the run's own"
-    return contents.fault_of(Result(files=files))
+    return contents.fault_of_files(files)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +139,7 @@ class Index:
         component = self.bound.component
         sources = {f"{component.kind} {component.name}": self.registry.source_digest(component)}
         maker = f"{component.name} {component.version}"
-        result = Result(files=_files(self.registry, self.bound, self.runs))
+        result = Result(files=_files(self.bound, self.runs))
         self.store.put(Manifest(key, COMPARISON, maker, {}, {}, sources), result)
 
     def _copy(self, key: str) -> None:

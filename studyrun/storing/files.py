@@ -66,23 +66,26 @@ def flush(path: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file in one step: a reader sees the old bytes or the new, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        flush(beside)
-        beside.replace(path)
-        flush(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Write a file in one step, and wait until the disk has it."""
+    with _beside(path) as file:
+        file.write_bytes(content)
+        flush(file)
+    flush(path.parent)
 
 
 def put_file(path: Path, content: bytes) -> None:
-    """Write a file that can be made again: a reader sees the old bytes or the new, never a part."""
+    """Write a file that can be made again in one step, without waiting for the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(path) as file:
+        file.write_bytes(content)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """What takes the file's place at the end: a reader sees the old bytes or the new, whole."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_bytes(content)
+        yield beside
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -103,8 +103,10 @@ def test_next_and_previous_follow_the_order_of_the_table(visit, shown):
     for following in pages[1:3]:
         page.click(f"{VIEW} [data-next]")
         opened(page, following)
+        assert page.url.endswith(f"#{following}")
     page.click(f"{VIEW} [data-previous]")
     opened(page, pages[1])
+    assert page.url.endswith(f"#{pages[1]}")
 
 
 def test_a_neighbour_is_a_link_to_its_page(visit, shown, own):
@@ -114,6 +116,8 @@ def test_a_neighbour_is_a_link_to_its_page(visit, shown, own):
     target = links.first.get_attribute("href")
     links.first.click()
     opened(page, target.removeprefix("#"))
+    assert target != f"#{own['id']}"
+    assert page.url.endswith(target)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +135,8 @@ def test_from_a_page_to_an_address_of_nothing_is_the_report_again(visit, own):
     opened(page, own["id"])
     page.evaluate("() => { location.hash = '#feature-99999'; }")
     page.wait_for_selector("body[data-view=report]")
+    assert page.locator(VIEW).is_hidden()
+    assert page.locator("section#verdicts").is_visible()
 
 
 def test_every_feature_of_the_table_has_a_page(visit, shown):

@@ -13,6 +13,7 @@ WHERE = """() => {
     inside: on.getBoundingClientRect().left >= 0,
   };
 }"""
+IS_OPEN = "(summary) => summary.parentElement.open"
 STOPS = 4000
 
 
@@ -66,18 +67,21 @@ def test_going_back_returns_to_where_one_was(visit, shown):
     page.wait_for_selector("#feature-view:visible")
     page.go_back()
     page.wait_for_selector("body[data-view=report]")
-    page.wait_for_function(
-        "(own) => document.activeElement.getAttribute('href') === `#${own}`", arg=own
-    )
+    page.wait_for_function("() => document.activeElement !== document.body")
+    assert page.evaluate(WHERE)["href"] == f"#{own}"
+    assert page.locator("body").get_attribute("data-view") == "report"
 
 
 def test_a_fold_is_opened_with_the_keyboard(visit):
     page = visit()
     page.wait_for_selector("html[data-ready]")
-    fold = page.locator("details > summary:visible").first
+    fold = page.locator("details:not([open]) > summary:visible").first.element_handle()
+    assert not fold.evaluate(IS_OPEN)
     fold.focus()
     fold.press("Enter")
-    page.wait_for_function("() => document.activeElement.parentElement.open")
+    assert fold.evaluate(IS_OPEN)
+    fold.press("Enter")
+    assert not fold.evaluate(IS_OPEN)
 
 
 def test_tables_that_scroll_are_stops_and_have_names(visit):

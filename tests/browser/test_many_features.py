@@ -75,7 +75,9 @@ def test_a_click_leads_to_the_page_in_its_file_and_back(watch, large, away):
 
 def test_the_reports_address_of_such_a_feature_forwards(watch, large, away):
     identity, file = away
-    opened(watch(large / "report.html", f"#{identity}").page, file, identity)
+    page = watch(large / "report.html", f"#{identity}").page
+    opened(page, file, identity)
+    assert page.url == f"{(large / file).as_uri()}#{identity}"
 
 
 def test_from_one_file_to_the_next_and_to_the_report(watch, large, elsewhere):
@@ -85,6 +87,7 @@ def test_from_one_file_to_the_next_and_to_the_report(watch, large, elsewhere):
     opened(page, file, identity)
     page.evaluate("(hash) => { location.hash = hash; }", here)
     opened(page, "report.html", here)
+    assert page.url == f"{(large / 'report.html').as_uri()}#{here}"
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])

@@ -46,10 +46,11 @@ def test_every_section_of_the_record_is_on_the_page_and_in_its_navigation(visit,
 def test_a_section_is_reached_by_its_link_and_marked_as_the_current_one(visit):
     page = visit()
     page.click("nav[aria-label=Sections] a[href='#quality']")
-    page.wait_for_function(
-        "() => Math.abs(document.getElementById('quality').getBoundingClientRect().top) < 200"
-    )
     page.wait_for_selector("nav a[href='#quality'][aria-current=true]")
+    section = page.locator("section#quality")
+    assert abs(section.evaluate("(each) => each.getBoundingClientRect().top")) < 200
+    current = page.locator("nav [aria-current]")
+    assert current.evaluate_all("(all) => all.map((each) => each.hash)") == ["#quality"]
 
 
 def test_the_verdicts_stand_first_with_claim_query_and_evidence(visit, shown):
@@ -137,3 +138,20 @@ def test_the_dark_taste_does_not_make_dark_paper(visit):
 def test_no_text_is_left_unwritten(visit):
     for text in texts(visit()):
         assert not re.search(r"\[object|\bNaN\b", text), text
+
+
+def test_the_run_is_told_of_with_the_command_that_repeats_it(visit, shown):
+    page = visit()
+    assert page.locator("section#study #run-steps tbody tr").count() == len(
+        record(shown)["run"]["steps"]
+    )
+    terms = page.locator("section#provenance #run-terms")
+    told = dict(
+        zip(
+            terms.locator("dt").all_inner_texts(),
+            terms.locator("dd").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert told["Command"].startswith("studyrun ")
+    assert {"Started", "Machine", "Versions", "Plugins"} <= told.keys()

@@ -3,36 +3,22 @@
 import re
 from dataclasses import replace
 
-from studyrun_data.concepts.answers import answers
-from studyrun_data.concepts.classes import value_classes
-from studyrun_data.concepts.operation_values import operations_with_values
-from studyrun_data.concepts.operations import (
-    first_operations,
-    last_operations,
-    only_operations,
-    operations,
-)
-from studyrun_data.concepts.params import (
-    Answers,
-    Operations,
-    OperationValues,
-    Patterns,
-    Steps,
-    ValueClasses,
-    Values,
-)
-from studyrun_data.concepts.patterns import patterns
-from studyrun_data.concepts.steps import steps
-from studyrun_data.concepts.values import values
 from studyrun_data.problem import Problem
 from studyrun_data.solution import read_solution
 from studyrun_data.table import table_of
 
 CLASSES = {
     "a multiple of 10": lambda x: x != 0 and x % 10 == 0,
+    "a multiple of 100": lambda x: x != 0 and x % 100 == 0,
+    "a number of 1 digit": lambda x: 1 <= abs(x) < 10,
     "a number of 2 digits": lambda x: 10 <= abs(x) < 100,
+    "a number of 3 digits": lambda x: 100 <= abs(x) < 1000,
+    "a number of 4 digits": lambda x: 1000 <= abs(x) < 10_000,
+    "a whole number": lambda x: x % 1 == 0,
     "a fraction": lambda x: x % 1 != 0,
     "a negative number": lambda x: x < 0,
+    "an even number": lambda x: x % 2 == 0,
+    "an odd number": lambda x: x % 2 == 1,
 }
 NUMBERS = {
     "contains": lambda step: {*step.operands, step.result},
@@ -40,20 +26,6 @@ NUMBERS = {
     "result": lambda step: {step.result},
     "intermediate": lambda step: {step.result},
 }
-
-
-def concepts_of(frame, longest=2, top=3):
-    """Of all families that come along, most of what they find in these problems."""
-    for family in (operations, only_operations, first_operations, last_operations):
-        yield from family(frame, Operations())
-    yield from patterns(frame, Patterns(longest=longest, min_support=1))
-    yield from patterns(frame, Patterns(longest=longest, min_support=1, follows="eventually"))
-    yield from steps(frame, Steps(["exactly", "at-least"], min_support=1))
-    for where in ("anywhere", "operands", "results", "intermediate"):
-        yield from values(frame, Values(where=where, top=top))
-        yield from value_classes(frame, ValueClasses(where, [10], [2], min_support=1))
-    yield from operations_with_values(frame, OperationValues(min_support=1, top=top))
-    yield from answers(frame, Answers(min_support=1, equals=[1]))
 
 
 def solved(*solutions):

@@ -4,8 +4,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from occurring import by_rule, by_trial, concepts_of, solved
+from occurring import by_rule, by_trial, solved
 
+from every_concept import every_concept
 from strategies import problems
 from studyrun import Concept, Evidence
 from studyrun_classify.evidence import membership
@@ -49,7 +50,7 @@ HAND = "12*3=36 | 36-4=32 | 32*2=64 | 64=64 | 64/12+1=6.3"
 )  # fmt: skip
 def test_steps_by_hand(concept, steps):
     frame = numbered(solved(HAND, "7+8=15 | 15-3=12 | 12*2=24", "90/9=10 | 10-1=9", "2+2=4"))
-    assert found(frame, list(concepts_of(frame, top=50)))[concept, 0] == steps
+    assert found(frame, list(every_concept(frame, longest=2, top=50)))[concept, 0] == steps
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_steps_by_hand(concept, steps):
 )  # fmt: skip
 def test_what_is_of_the_ends_or_of_all_steps_is_not_of_any_like_step(concept, solution, steps):
     frame = numbered(solved(solution, "7+8=15 | 15-3=12", "90/9=10", "2+2=4"))
-    assert found(frame, list(concepts_of(frame)))[concept, 0] == steps
+    assert found(frame, list(every_concept(frame, longest=2, top=3)))[concept, 0] == steps
 
 
 @settings(max_examples=40)
@@ -71,7 +72,7 @@ def test_what_is_of_the_ends_or_of_all_steps_is_not_of_any_like_step(concept, so
 def test_every_family_occurs_where_its_rule_says(written):
     frame = numbered(written)
     (other,) = table_of(solved(OTHER))["steps"]
-    concepts = list(concepts_of(frame, longest=3))
+    concepts = list(every_concept(frame, longest=3, top=3))
     for problem, concept, steps in marked(frame, concepts, other).iter_rows():
         assert steps == by_rule(concept, written[problem]), concept
 
@@ -82,7 +83,7 @@ def test_the_marked_runs_decide_and_no_shorter_run_does(written):
     """Law: with a marked run as it is the problem has the concept, whatever the others are
     exchanged for; with fewer steps as they are it is not so. Naively, one problem at a time."""
     frame = numbered(written)
-    concepts = list(concepts_of(frame))
+    concepts = list(every_concept(frame, longest=2, top=3))
     other = others(frame, concepts)
     (tried,) = problems_of(table_of(written[:1]).with_columns(steps=pl.lit(other).implode()))
     by_name = {each.name: each for each in concepts}
@@ -96,7 +97,7 @@ def test_the_marked_runs_decide_and_no_shorter_run_does(written):
 def test_the_order_of_the_problems_does_not_matter(data):
     """Law: occurrences(permuted problems) == occurrences(problems)."""
     frame = numbered(data.draw(problems()))
-    concepts = list(concepts_of(frame))
+    concepts = list(every_concept(frame, longest=2, top=3))
     order = data.draw(st.permutations(range(frame.height)))
     assert found(frame[order], concepts) == found(frame, concepts)
 
@@ -156,7 +157,7 @@ def test_problems_without_a_list_of_steps_have_empty_lists(steps):
 def test_long_problems_are_looked_into_as_far_as_time_allows():
     long, longer = (" | ".join(["2*3=6"] * n) for n in (LONGEST + 3, MOST + 1))
     frame = numbered(solved(long, longer, "2+3=5 | 2-3=-1 | 6/2=3"))
-    shown = found(frame, list(concepts_of(frame)))
+    shown = found(frame, list(every_concept(frame, longest=2, top=3)))
     assert shown["only *", 0] == shown["uses *", 0] == list(range(LONGEST + 3))
     assert shown["first is *", 0] == [0]
     assert shown["only *", 1] == shown["uses *", 1] == []

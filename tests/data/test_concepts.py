@@ -5,10 +5,8 @@ from concept_room import holds, run_of, supported, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from every_concept import every_concept
 from strategies import problems
-from studyrun_data.concepts.answers import answers
-from studyrun_data.concepts.classes import value_classes
-from studyrun_data.concepts.operation_values import operations_with_values
 from studyrun_data.concepts.operations import (
     first_operations,
     last_operations,
@@ -16,38 +14,15 @@ from studyrun_data.concepts.operations import (
     operations,
 )
 from studyrun_data.concepts.params import (
-    Answers,
     Operations,
-    OperationValues,
     Patterns,
     Steps,
-    ValueClasses,
     Values,
 )
 from studyrun_data.concepts.patterns import patterns
 from studyrun_data.concepts.steps import steps
 from studyrun_data.concepts.values import values
 from studyrun_data.table import table_of
-
-ALL_PROPERTIES = ["whole", "fraction", "negative", "even", "odd"]
-
-
-def every_concept(frame):
-    """All that this plugin can say of these problems but free SQL, however rare it is."""
-    yield from operations(frame, Operations())
-    yield from only_operations(frame, Operations())
-    yield from first_operations(frame, Operations())
-    yield from last_operations(frame, Operations())
-    for follows in ("directly", "eventually"):
-        yield from patterns(frame, Patterns(longest=3, min_support=1, follows=follows))
-    yield from steps(frame, Steps(["exactly", "at-least"], min_support=1))
-    for where in ("anywhere", "operands", "results", "intermediate"):
-        yield from values(frame, Values(where=where))
-        classes = ValueClasses(where, properties=ALL_PROPERTIES, min_support=1)
-        yield from value_classes(frame, classes)
-    yield from values(frame, Values(where="answer"))
-    yield from operations_with_values(frame, OperationValues(min_support=1))
-    yield from answers(frame, Answers(min_support=1))
 
 
 @settings(max_examples=40)

@@ -1,6 +1,8 @@
 """docs/how-to/add-a-section.md, done from its first line to its last."""
 
 import json
+import runpy
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -41,11 +43,19 @@ def test_the_section_stands_in_every_view_of_the_report(done):
     assert len(figures) >= 1
 
 
-def test_its_own_test_passes(done, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(done)
-    namespace: dict = {}
-    exec(compile(PAGE.files["test_lengths.py"], "test_lengths.py", "exec"), namespace)
-    namespace["test_every_problem_is_counted"](tmp_path)
+def test_its_own_test_passes_and_fails_where_a_problem_is_not_counted(done, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(done))
+    tests = runpy.run_path(str(done / "test_lengths.py"))
+    test, right = tests["test_every_problem_is_counted"], tests["lengths"]
+    test(tmp_path)
+
+    def wrong(params, findings):
+        """Leaves longer problems out, whatever it is asked."""
+        return right(replace(params, most=1), findings)
+
+    monkeypatch.setitem(test.__globals__, "lengths", wrong)
+    with pytest.raises(AssertionError):
+        test(tmp_path)
 
 
 def test_steps_are_found_by_what_they_make(done):

@@ -1,6 +1,7 @@
 """docs/how-to/write-a-concept.md, done from its first line to its last."""
 
 import runpy
+from dataclasses import replace
 
 import pytest
 from pages import Page, install, printed, said
@@ -11,6 +12,7 @@ from studyrun.registry import Registry
 
 PAGE = Page("write-a-concept.md")
 FILES, blocks = PAGE.files, PAGE.blocks
+TEST = "test_the_second_step_goes_on_with_the_result_of_the_first"
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +62,20 @@ def test_the_concept_in_a_file_is_used_and_nothing_else_is_made_anew(done):
     assert {step for step, action in made.items() if action == "run"} == {"labels"}
 
 
-def test_the_test_on_the_page_passes(done, monkeypatch, clean_imports):  # noqa: F811
+def test_the_test_on_the_page_passes_and_fails_of_another_step(done, monkeypatch, clean_imports):  # noqa: F811
     monkeypatch.syspath_prepend(str(done))
     tests = runpy.run_path(str(done / "test_chains.py"))
-    tests["test_the_second_step_goes_on_with_the_result_of_the_first"]()
+    test, right = tests[TEST], tests["chains"]
+    test()
+
+    def wrong(problems, params):
+        """Named as it should be, and says of the step after the next."""
+        (concept,) = right(problems, replace(params, apart=2))
+        return [replace(concept, name="used 1 on")]
+
+    monkeypatch.setitem(test.__globals__, "chains", wrong)
+    with pytest.raises(AssertionError):
+        test()
 
 
 def test_the_same_in_a_package(tmp_path, monkeypatch, clean_imports):  # noqa: F811
@@ -81,6 +93,6 @@ def test_the_same_in_a_package(tmp_path, monkeypatch, clean_imports):  # noqa: F
     page = FILES["test_chains.py"].replace("from chains import Chains, chains", both)
     (tmp_path / "test_chains.py").write_text(page)
     tests = runpy.run_path(str(tmp_path / "test_chains.py"))
-    tests["test_the_second_step_goes_on_with_the_result_of_the_first"]()
+    tests[TEST]()
     (concept,) = bound.load()(tests["PROBLEMS"], bound.params)
     assert concept.name == "used 2 on"

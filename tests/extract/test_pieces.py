@@ -278,7 +278,7 @@ def test_the_file_is_as_others_read_it(tmp_path):
 def test_a_disk_that_refuses_is_named_with_the_cure(tmp_path, monkeypatch):
     growing = Growing(tmp_path, "x", (4,), torch.float32, {})
 
-    def full(_handle, _file):
+    def full(_file):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("studyrun_extract.growing._flush", full)

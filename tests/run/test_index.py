@@ -9,6 +9,7 @@ from toys import DOCUMENT, PLUGIN, Lab, cell, changed
 
 from studyrun.comparing import compared
 from studyrun.errors import PluginError, StudyError
+from studyrun.keys import key_of
 from studyrun.registry import Registry
 from studyrun.running.index import Index, comparison_files
 from studyrun.runs import Run
@@ -108,8 +109,6 @@ def test_another_version_or_component_has_another_key(lab):
 
 
 def _key(index):
-    from studyrun.keys import key_of
-
     return key_of(index._recipe())
 
 
@@ -198,7 +197,7 @@ def test_a_run_without_a_page_of_its_own_can_be_compared(lab):
     assert set(files) >= {"report.html", "comparison.json"}
 
 
-def test_errors_of_the_comparison_are_the_projects_own(lab, monkeypatch):
+def test_errors_of_the_comparison_are_the_projects_own(lab):
     """An artifact that is gone is said as what it is, not as a plugin's fault."""
     outcome = lab.run(*matrix())
     run = run_of(lab, outcome)

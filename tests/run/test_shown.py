@@ -116,7 +116,7 @@ def test_a_file_that_is_shown_as_stored_again_is_written_again(lab, shows):
     assert (lab.run(STUDY).folder / "report.json").read_bytes() == STORED["report.json"]
 
 
-def test_a_failed_run_shows_what_it_came_to(lab, monkeypatch):
+def test_a_failed_run_shows_what_it_came_to(lab):
     document = changed("steps.late", {"use": "toy-misbehave"}, STUDY)
     outcome = lab.run(document)
     assert (page(outcome)["status"], page(outcome)["steps"]["late"]) == ("failed", "failed")

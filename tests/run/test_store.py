@@ -250,7 +250,7 @@ import resource, signal, sys; from pathlib import Path
 import polars as pl, torch
 from studyrun import Result
 from studyrun.artifacts import Manifest
-from studyrun.store import KEPT, Store
+from studyrun.store import Store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 big = torch.rand(200_000)
 store = Store(Path(sys.argv[1]))

@@ -17,10 +17,11 @@ from studyrun_report.sections.verdicts import verdicts
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.text import harmless
 
-__all__ = ["Case", "Cases", "read"]
+__all__ = ["NAME", "Case", "Cases", "read"]
 
 AVAILABLE = ("done", "reused")
 NAME = 120
+"""Characters of a case's name that are shown."""
 READ = {
     "sae": ("quality",),
     "feature-acts": ("quality",),

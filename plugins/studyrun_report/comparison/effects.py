@@ -9,12 +9,10 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Heading, Section, Table
 from studyrun_report.comparison.cases import Case, Cases
-from studyrun_report.comparison.grid_charts import Measure
-from studyrun_report.comparison.measures import share_of
+from studyrun_report.comparison.measures import Measure, share_of
 from studyrun_report.comparison.pictures import over_grid
-from studyrun_report.effects.edits import alpha, identified, measured, scales, was_measured
+from studyrun_report.effects.edits import alpha, groups, identified, measured, scales, was_measured
 from studyrun_report.effects.quantities import Quantity, quantity
-from studyrun_report.sections.effect_tables import groups
 from studyrun_report.source import Stored
 from studyrun_report.writing.tables import WRITERS, Spec, table_of
 from studyrun_report.writing.text import exact, harmless

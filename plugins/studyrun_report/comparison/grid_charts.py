@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import polars as pl
 
 from studyrun_report.comparison.grid import Parameter
-from studyrun_report.drawing.charts import WIDTH, finished, in_turn, styled
+from studyrun_report.comparison.measures import Measure
+from studyrun_report.drawing.charts import WIDTH, finished, in_turn, kind_bars, styled
 from studyrun_report.drawing.effect_charts import NARROW, ROW, STRONGEST
-from studyrun_report.drawing.palette import CONTRARY, GRID, INK, SERIES, kind_colours, ordered
+from studyrun_report.drawing.palette import CONTRARY, GRID, INK, SERIES
 
-__all__ = ["MOST_SERIES", "SPREAD_OF_L0", "Measure", "line_chart", "map_chart", "pareto_chart",
+__all__ = ["MOST_SERIES", "SPREAD_OF_L0", "line_chart", "map_chart", "pareto_chart",
            "point_chart", "stack_chart", "writes"]  # fmt: skip
 
 MOST_SERIES = 8
@@ -30,19 +30,6 @@ LETTER = 8
 LOW_ROW = 15
 """Pixels of a row in one of several panels."""
 Spec = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A number of which the pictures speak."""
-
-    column: str
-    title: str
-    form: str = "number"
-    """A key of the tables' writers."""
-    ends: tuple[str, str] | tuple[()] = ()
-    """The columns with the ends of its interval."""
-    about: str = ""
 
 
 def writes(x: Parameter, panels: int) -> bool:
@@ -194,22 +181,7 @@ def stack_chart(
         title: of that axis.
         panels: as in `map_chart`.
     """
-    kinds = ordered(counts["kind"])
-    places = {kind: place for place, kind in enumerate(kinds)}
-    base = alt.Chart(counts.with_columns(place=pl.col("kind").replace_strict(places)))
-    colour = alt.Color(
-        "kind:N",
-        title=None,
-        scale=alt.Scale(domain=kinds, range=kind_colours(kinds)),
-        legend=alt.Legend(orient="top", columns=3, symbolType="square"),
-    )
-    stacked = base.mark_bar(stroke="white", strokeWidth=1).encode(
-        alt.Y(f"{bars}:N", sort=list(order), title=title),
-        alt.X("share:Q", stack="zero", title="Share of features",
-              scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
-        colour,
-        alt.Order("place:Q"),
-    )  # fmt: skip
+    stacked = kind_bars(counts, alt.Y(f"{bars}:N", sort=list(order), title=title))
     return _in_panels(alt.layer(stacked), panels, height=max(60, 22 * len(order)))
 
 

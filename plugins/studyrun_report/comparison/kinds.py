@@ -8,10 +8,10 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Cell, Column, Figure, Section, Table, Text
 from studyrun_report.comparison.cases import Case, Cases
-from studyrun_report.comparison.grid_charts import Measure, stack_chart
-from studyrun_report.comparison.measures import labelling, share_of
+from studyrun_report.comparison.grid_charts import stack_chart
+from studyrun_report.comparison.measures import LABELLED, Measure, labelling, share_of
 from studyrun_report.comparison.pictures import labelled, over_grid, shown_panels
-from studyrun_report.comparison.scaling import LABELLED, alone
+from studyrun_report.comparison.scaling import alone
 from studyrun_report.drawing.palette import ordered
 from studyrun_report.writing.text import NOTHING, harmless, share_within
 

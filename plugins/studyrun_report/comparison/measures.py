@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ import polars as pl
 from studyrun_classify.kinds import is_labelled
 from studyrun_classify.statistics.intervals import wilson
 from studyrun_report.blocks import Verdict
-from studyrun_report.labels import NEEDED
+from studyrun_report.label_table import NEEDED
+from studyrun_report.sections.verdicts import JUDGEMENTS
 from studyrun_report.source import Source, Stored
 
-__all__ = ["JUDGEMENTS", "SCHEMA", "kinds", "labelling", "measures", "quality", "share_of"]
+__all__ = ["EXPLAINED", "LABELLED", "SCHEMA", "Measure", "kinds", "labelling", "measures",
+           "quality", "share_of"]  # fmt: skip
 
 QUALITY = ("explained_variance", "explained_variance_seed", "fvu", "l0", "dead", "dead_share")
-JUDGEMENTS = ("supported", "refuted", "inconclusive")
 SHARES = ("labelled", "tested")
 ENDS = ("share", "low", "high")
 COUNTS = ("n", "dead", "features", "with_label", "with_evidence", "label_problems",
@@ -30,6 +32,24 @@ SCHEMA: Mapping[str, pl.DataType] = {
     **{name: pl.Int64() for name in COUNTS},
 }
 """The columns of `measures`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number of which the pictures speak."""
+
+    column: str
+    title: str
+    form: str = "number"
+    """A key of the tables' writers."""
+    ends: tuple[str, str] | tuple[()] = ()
+    """The columns with the ends of its interval."""
+
+
+EXPLAINED = Measure("explained_variance", "Explained variance")
+LABELLED = Measure(
+    "labelled_share", "Labelled features", "share", ends=("labelled_low", "labelled_high")
+)
 
 
 def measures(source: Source, judged: Sequence[Verdict]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -10,9 +9,9 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Section, Table, Text, changed
 from studyrun_report.comparison.cases import Case, Cases
-from studyrun_report.comparison.measures import JUDGEMENTS
 from studyrun_report.drawing.palette import ordered
 from studyrun_report.sections.quality import QUALITY as REPORTED
+from studyrun_report.sections.verdicts import count
 from studyrun_report.writing.tables import Spec, table_of
 from studyrun_report.writing.text import harmless
 
@@ -103,7 +102,7 @@ def _underneath(cases: Sequence[Case]) -> Iterator[str]:
 def _table(cases: Cases) -> Table:
     frame = cases.frame.with_columns(
         kinds=_texts(_kinds(each) for each in cases.cases),
-        verdicts=_texts(_verdicts(each) for each in cases.cases),
+        verdicts=_texts(count(each.verdicts) for each in cases.cases),
     )
     specs = (Spec("cell", "Cell"), *_parameters(cases), *MEASURED)
     found = table_of(frame, specs, id="cells-table", caption="The cells, by what differs")
@@ -126,8 +125,3 @@ def _texts(texts: Iterator[str]) -> pl.Series:
 
 def _kinds(case: Case) -> str:
     return ", ".join(f"{harmless(kind, 40)} {case.kinds[kind]}" for kind in ordered(case.kinds))
-
-
-def _verdicts(case: Case) -> str:
-    counts = Counter(each.verdict for each in case.verdicts)
-    return ", ".join(f"{counts[name]} {name}" for name in JUDGEMENTS if counts[name])

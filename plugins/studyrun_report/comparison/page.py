@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from studyrun import Compared, NoParams, __version__
 from studyrun_report.blocks import Facts, Term
 from studyrun_report.comparison import effects, kinds, limits, overview, quality, scaling, verdicts
-from studyrun_report.comparison.cases import Cases, read
-from studyrun_report.comparison.measures import JUDGEMENTS
+from studyrun_report.comparison.cases import NAME, Cases, read
 from studyrun_report.report import files
+from studyrun_report.sections.verdicts import JUDGEMENTS
 from studyrun_report.writing.tables import WRITERS
 from studyrun_report.writing.text import harmless, number, share
 
@@ -76,5 +76,5 @@ def _terminal(cases: Cases, compared: Sequence[Compared]) -> dict[str, object]:
         row["cell"]: [WRITERS[form](row[column]) for _, column, form in known]
         for row in cases.frame.iter_rows(named=True)
     }
-    rows = [written[harmless(each.name, 120)] for each in compared]
+    rows = [written[harmless(each.name, NAME)] for each in compared]
     return {"columns": [title for title, _, _ in known], "rows": rows}

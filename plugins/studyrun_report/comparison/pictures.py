@@ -11,12 +11,12 @@ from studyrun_report.comparison.cases import Cases
 from studyrun_report.comparison.grid import Parameter
 from studyrun_report.comparison.grid_charts import (
     MOST_SERIES,
-    Measure,
     line_chart,
     map_chart,
     point_chart,
     writes,
 )
+from studyrun_report.comparison.measures import Measure
 from studyrun_report.writing.tables import WRITERS
 from studyrun_report.writing.text import exact, harmless
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from studyrun_report.blocks import Section
 from studyrun_report.comparison.cases import Cases
-from studyrun_report.comparison.grid_charts import Measure
+from studyrun_report.comparison.measures import EXPLAINED, Measure
 from studyrun_report.comparison.pictures import over_grid
-from studyrun_report.comparison.scaling import EXPLAINED, alone
+from studyrun_report.comparison.scaling import alone
 
 __all__ = ["section"]
 

@@ -12,20 +12,15 @@ from studyrun_report.comparison.grid import Grid, Parameter
 from studyrun_report.comparison.grid_charts import (
     MOST_SERIES,
     SPREAD_OF_L0,
-    Measure,
     line_chart,
     pareto_chart,
 )
+from studyrun_report.comparison.measures import EXPLAINED, LABELLED, Measure
 from studyrun_report.comparison.pictures import finite, labelled
 from studyrun_report.writing.tables import WRITERS
 from studyrun_report.writing.text import exact, harmless
 
-__all__ = ["EXPLAINED", "LABELLED", "alone", "section"]
-
-EXPLAINED = Measure("explained_variance", "Explained variance")
-LABELLED = Measure(
-    "labelled_share", "Labelled features", "share", ends=("labelled_low", "labelled_high")
-)
+__all__ = ["alone", "section"]
 
 L0 = Measure("l0", "L0: mean number of active features")
 SIZES = ("k", "d_sae")

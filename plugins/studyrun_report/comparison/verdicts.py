@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from studyrun_report.blocks import Block, Cell, Column, Section, Table, Text, Verdict
 from studyrun_report.comparison.cases import Case, Cases
-from studyrun_report.comparison.measures import JUDGEMENTS
+from studyrun_report.sections.verdicts import JUDGEMENTS
 from studyrun_report.writing.text import NOTHING, harmless
 
 __all__ = ["section"]

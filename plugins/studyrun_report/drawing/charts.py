@@ -22,7 +22,7 @@ from studyrun_report.drawing.palette import (
 from studyrun_report.writing.text import plain
 
 __all__ = ["OUTER", "WIDTH", "controls_chart", "finished", "frequency_chart", "in_turn",
-           "kinds_chart", "look", "stability_chart", "styled"]  # fmt: skip
+           "kind_bars", "kinds_chart", "look", "stability_chart", "styled"]  # fmt: skip
 
 WIDTH, HEIGHT = 400, 200
 OUTER = 480
@@ -72,25 +72,32 @@ def kinds_chart(distribution: pl.DataFrame) -> Spec:
         distribution: (ranks, kind, n, total, share).
     """
     ranges = distribution["ranks"].unique(maintain_order=True).to_list()
-    kinds = ordered(distribution["kind"])
+    bars = kind_bars(distribution, alt.Y("ranks:N", sort=ranges, title=None))
+    return finished(bars, height=44 * max(1, len(ranges)))
+
+
+def kind_bars(counts: pl.DataFrame, along: alt.Y) -> Any:
+    """Stacked shares of the kinds, in their order and colours.
+
+    Args:
+        counts: (kind, share), and the column of `along`.
+        along: what each bar is for.
+    """
+    kinds = ordered(counts["kind"])
     colour = alt.Color(
         "kind:N",
         title=None,
         scale=alt.Scale(domain=kinds, range=kind_colours(kinds)),
         legend=alt.Legend(orient="top", columns=3, symbolType="square"),
     )
-    bars = (
-        alt.Chart(distribution.with_columns(place=pl.col("kind").replace_strict(_places(kinds))))
-        .mark_bar(stroke="white", strokeWidth=1)
-        .encode(
-            alt.Y("ranks:N", sort=ranges, title=None),
-            alt.X("share:Q", stack="zero", title="Share of features",
-                  scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
-            colour,
-            alt.Order("place:Q"),
-        )
+    placed = counts.with_columns(place=pl.col("kind").replace_strict(_places(kinds)))
+    return alt.Chart(placed).mark_bar(stroke="white", strokeWidth=1).encode(
+        along,
+        alt.X("share:Q", stack="zero", title="Share of features",
+              scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=5)),
+        colour,
+        alt.Order("place:Q"),
     )  # fmt: skip
-    return finished(bars, height=44 * max(1, len(ranges)))
 
 
 def controls_chart(controls: pl.DataFrame) -> Spec:

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 
 from studyrun_classify.kinds import UNSPECIFIC
-from studyrun_report.effects.quantities import Quantity
+from studyrun_report.effects.quantities import GROUPS, Group, Quantity, strange
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec
 from studyrun_report.writing.text import exact, harmless, set_of, some
 
-__all__ = ["FEW", "WHERE", "alpha", "by_rank", "by_size", "edit_specs", "identified", "measured",
-           "scales", "was_measured"]  # fmt: skip
+__all__ = ["FEW", "WHERE", "alpha", "by_rank", "by_size", "edit_specs", "groups", "identified",
+           "measured", "scales", "was_measured"]  # fmt: skip
 
 FEW = 10
 """So many edits are shown in the order of the study; more of them by size."""
@@ -114,6 +114,16 @@ def was_measured(table: pl.DataFrame, name: str) -> bool:
     if name not in table.columns or not table.schema[name].is_numeric():
         return False
     return table[name].null_count() < table.height
+
+
+def groups(table: pl.DataFrame) -> list[Group]:
+    """The groups of which the step measured anything."""
+    every = (*GROUPS, strange(table))
+    return [
+        group
+        for group in every
+        if group and any(was_measured(table, name) for name in (*group.shown, *group.folded))
+    ]
 
 
 def measured(stored: Stored, table: pl.DataFrame, of: Quantity) -> pl.DataFrame:

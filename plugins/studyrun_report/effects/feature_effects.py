@@ -6,14 +6,18 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from studyrun_report.effects.quantities import ORDER, Quantity, quantity
+from studyrun_report.effects.quantities import (
+    MEASURE,
+    ORDER,
+    RECONSTRUCTION,
+    Quantity,
+    quantity,
+)
 from studyrun_report.labelling import Labelling, told_by
-from studyrun_report.sections.reconstructions import MEASURE
 from studyrun_report.source import Stored
 
-__all__ = ["RECONSTRUCTION", "headline", "largest", "of_features", "preference"]
+__all__ = ["headline", "largest", "of_features", "preference"]
 
-RECONSTRUCTION = Quantity(MEASURE, "Reconstruction, mean |change|")
 FIRST = ("answer_changed", "kl")
 """Of which quantity the table of features speaks, if as many features have several."""
 COLUMNS = {

@@ -7,10 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from studyrun_report.effects.edits import identified, measured, was_measured
-from studyrun_report.effects.feature_effects import RECONSTRUCTION, preference
-from studyrun_report.effects.quantities import quantity
-from studyrun_report.sections.effect_tables import groups
+from studyrun_report.effects.edits import groups, identified, measured, was_measured
+from studyrun_report.effects.feature_effects import preference
+from studyrun_report.effects.quantities import RECONSTRUCTION, quantity
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import WRITERS
 from studyrun_report.writing.text import harmless

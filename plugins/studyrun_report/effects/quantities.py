@@ -11,7 +11,8 @@ from studyrun_intervene.columns import wide_columns
 from studyrun_intervene.measures import MEASURES
 from studyrun_report.writing.text import harmless
 
-__all__ = ["GROUPS", "ORDER", "Group", "Quantity", "place_title", "quantity", "strange"]
+__all__ = ["GROUPS", "MEASURE", "ORDER", "RECONSTRUCTION", "Group", "Quantity", "place_title",
+           "quantity", "strange"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ GROUPS = (
           ("lens_changed", "lens_overlap")),
 )  # fmt: skip
 """The built-in effects that read runs, in the order of the page."""
+MEASURE = "mean_abs_diff"
+"""The column that tells that a step measured the reconstruction, outside the model."""
+RECONSTRUCTION = Quantity(MEASURE, "Reconstruction, mean |change|")
 ORDER = {each.name: place for place, each in enumerate(KNOWN)}
 BY_NAME = {each.name: each for each in KNOWN}
 

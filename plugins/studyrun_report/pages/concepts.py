@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from studyrun_report.label_table import with_odds
 from studyrun_report.labelling import Labelling
-from studyrun_report.labels import with_odds
 from studyrun_report.pages.parts import Part, by_feature
 from studyrun_report.writing.tables import Spec
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from studyrun_report.blocks import FeaturePage, Features
+from studyrun_report.blocks import FeaturePage, Features, Samples, changed
 from studyrun_report.effects.feature_effects import headline, largest, of_features
 from studyrun_report.effects.quantities import Quantity
 from studyrun_report.labelling import Labelling
@@ -15,7 +15,7 @@ from studyrun_report.pages.concepts import concepts
 from studyrun_report.pages.effects import effects
 from studyrun_report.pages.neighbours import neighbours, partners
 from studyrun_report.pages.parts import Part
-from studyrun_report.pages.portrait import histograms, measures, problems_of, splits_of, terms
+from studyrun_report.pages.portrait import histograms, measures, splits_of, terms
 from studyrun_report.pages.samples import samples
 from studyrun_report.pages.seeds import seeds
 from studyrun_report.pages.tokens import tokens
@@ -73,9 +73,8 @@ def features(of: Labelling, *, note: str = "") -> Features:
     frame, of_effects = _with_effect(_with_half(of.table), found)
     expected = "expected_rate" in frame.columns and frame["expected_rate"].is_not_null().any()
     rows = (spec for spec in ROWS if not (expected and spec is ALONE))
-    link = of.prefix if of.source.params.pages else ""
     evidence = " with its evidence and its controls" if of.labelled else ""
-    specs = used(frame, (Spec("feature", "Feature", "count", link=link), *rows, *of_effects))
+    specs = used(frame, (Spec("feature", "Feature", "count", link=of.link), *rows, *of_effects))
     block = Features(
         id=f"{of.stored.slug}-features",
         caption=of.source.named(of.stored, f"Every feature{evidence}"),
@@ -90,9 +89,8 @@ def _counted_on(of: Labelling) -> str:
     """Of which problems the pages speak, and why they have no logit lens."""
     if of.portraits is None or not of.source.params.pages:
         return ""
-    meta = of.portraits.artifact.meta
-    said = f"Histograms and samples are of {problems_of(meta)}."
-    without = meta.get("no_tokens")
+    said = f"Histograms and samples are of {of.portraits.problems}."
+    without = of.portraits.artifact.meta.get("no_tokens")
     return harmless(f"{said} No logit lens: {without}." if without else said)
 
 
@@ -135,19 +133,17 @@ def _with_pages(block: Features, of: Labelling, found: pl.DataFrame) -> Features
     every = (concepts(of), effects(found), partners(of), neighbours(of), tokens(of), seeds(of))
     parts = [part for part in every if part is not None]
     shown = samples(of)
-    return Features(
-        id=block.id,
-        caption=block.caption,
-        columns=block.columns,
-        rows=block.rows,
+    return changed(
+        block,
         layouts=tuple(part.layout for part in parts),
         problems=shown.problems,
         pages=tuple(_pages(of, parts, shown.samples)),
-        note=block.note,
     )
 
 
-def _pages(of: Labelling, parts: list[Part], samples: dict[int, tuple]) -> Iterator[FeaturePage]:  # type: ignore[type-arg]
+def _pages(
+    of: Labelling, parts: list[Part], samples: dict[int, tuple[Samples, ...]]
+) -> Iterator[FeaturePage]:
     measured, bars, splits = measures(of), histograms(of), splits_of(of)
     total = of.table.height
     for row in of.table.iter_rows(named=True):

@@ -6,7 +6,6 @@ import polars as pl
 
 from studyrun_report.labelling import Labelling
 from studyrun_report.pages.parts import Part, by_feature
-from studyrun_report.pages.portrait import problems_of
 from studyrun_report.writing.tables import Spec
 from studyrun_report.writing.text import harmless
 
@@ -25,7 +24,7 @@ def neighbours(of: Labelling) -> Part | None:
         return None
     first = near.sort("feature", "place").group_by("feature", maintain_order=True).head(MOST)
     specs = (
-        Spec("neighbour", "Feature", "count", link=_link(of), beneath=("label", "text", "{}")),
+        Spec("neighbour", "Feature", "count", link=of.link, beneath=("label", "text", "{}")),
         Spec("cosine", "Cosine", "number", "Of the two decoder directions"),
     )
     named = of.named(first, on="neighbour")
@@ -50,7 +49,7 @@ def partners(of: Labelling) -> Part | None:
     if first.is_empty():
         return None
     specs = (
-        Spec("other", "Feature", "count", link=_link(of), beneath=("label", "text", "{}")),
+        Spec("other", "Feature", "count", link=of.link, beneath=("label", "text", "{}")),
         Spec("phi", "Phi", "number", "Correlation of being active, -1 to 1"),
         Spec("n_both", "Together", "count", "Problems on which both are active"),
         Spec("expected", "Expected", "average", "So many if they did not know of each other; below "
@@ -59,7 +58,7 @@ def partners(of: Labelling) -> Part | None:
         Spec("q", "q", "probability", beneath=("q_alike", "probability", "alike {}")),
     )  # fmt: skip
     named = of.named(first, on="other")
-    caption = f"Active together beyond chance, on {problems_of(of.coactivation.artifact.meta)}"
+    caption = f"Active together beyond chance, on {of.coactivation.problems}"
     return by_feature(named, specs, name="together", caption=harmless(caption))
 
 
@@ -69,7 +68,3 @@ def _both_ways(pairs: pl.DataFrame) -> pl.DataFrame:
     kept = pairs.select(told)
     turned = kept.rename({"feature": "other", "other": "feature"}).select(told)
     return pl.concat([kept, turned]).unique(["feature", "other"], maintain_order=True)
-
-
-def _link(of: Labelling) -> str:
-    return of.prefix if of.source.params.pages else ""

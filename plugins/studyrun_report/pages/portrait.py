@@ -11,7 +11,7 @@ from studyrun_report.blocks import Bars, Term
 from studyrun_report.labelling import Labelling
 from studyrun_report.writing.text import harmless, number, share
 
-__all__ = ["Splits", "histograms", "measures", "problems_of", "splits_of", "terms"]
+__all__ = ["Splits", "histograms", "measures", "splits_of", "terms"]
 
 STRENGTH = {"mean_active": "Mean activation", "median": "Median activation",
             "max": "Largest activation"}  # fmt: skip
@@ -29,14 +29,6 @@ def splits_of(of: Labelling) -> Splits:
     portraits = "" if of.portraits is None else _problems(of.portraits.artifact.meta)
     own = _problems(of.stored.artifact.meta) if of.labelled else portraits
     return Splits(own, portraits)
-
-
-def problems_of(meta: Mapping[str, Any]) -> str:
-    """`7473 problems, training included`, `1495 validation problems`; as far as it is said."""
-    many = meta.get("n_problems")
-    split = "" if meta.get("split") in (None, "all") else f"{meta['split']} "
-    trained = ", training included" if meta.get("split") == "all" else ""
-    return f"{many} {split}problems{trained}" if many is not None else f"the {split}problems"
 
 
 def _problems(meta: Mapping[str, Any]) -> str:
@@ -93,7 +85,7 @@ def histograms(of: Labelling) -> dict[int, Bars]:
         return {}
     lists = found.sort("feature", "bin").group_by("feature", maintain_order=True)
     every = lists.agg(pl.col("low"), pl.col("high"), pl.col("n"))
-    on = harmless(problems_of(of.portraits.artifact.meta))
+    on = harmless(of.portraits.problems)
     return {
         feature: _bars(low, high, counts, on) for feature, low, high, counts in every.iter_rows()
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from studyrun_report.labels import MEANINGS
+from studyrun_report.label_table import MEANINGS
 from studyrun_report.writing.text import PERCENT, harmless, interval, number, probability, share
 
 __all__ = ["controls", "evidence"]

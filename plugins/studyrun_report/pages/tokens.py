@@ -12,7 +12,6 @@ __all__ = ["tokens"]
 
 MOST = 8
 SIDES = ("promoted", "suppressed")
-LOGIT = "{}"
 
 
 def tokens(of: Labelling) -> Part | None:
@@ -31,8 +30,8 @@ def tokens(of: Labelling) -> Part | None:
         *(_visible(name) for name in ("token", "token_down"))
     )
     specs = (
-        Spec("token", "Promoted", beneath=("logit", "number", LOGIT)),
-        Spec("token_down", "Suppressed", beneath=("logit_down", "number", LOGIT)),
+        Spec("token", "Promoted", beneath=("logit", "number", "{}")),
+        Spec("token_down", "Suppressed", beneath=("logit_down", "number", "{}")),
     )
     note = (
         "The decoder direction times the final norm's weight and the output matrix: what it would "

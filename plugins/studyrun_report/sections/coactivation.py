@@ -10,7 +10,6 @@ import polars as pl
 from studyrun_report.blocks import Block, Figure, Section, Table, Text
 from studyrun_report.drawing.feature_charts import pairs_chart
 from studyrun_report.labelling import Labelling, labelling_of, link_to
-from studyrun_report.pages.portrait import problems_of
 from studyrun_report.sections.modules import modules
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, first_of, table_of
@@ -90,7 +89,7 @@ def _sentence(stored: Stored, pairs: pl.DataFrame) -> str:
     total = sum(counts.values())
     features = meta.get("features")
     of = f" of {features} features" if features is not None else ""
-    on = f" on {problems_of(meta)}" if "n_problems" in meta else ""
+    on = f" on {stored.problems}" if "n_problems" in meta else ""
     known = [name for name in MEANINGS if counts.get(name)]
     said = [f"{counts[name]} {MEANINGS[name]}" for name in known]
     said += [f"{n} are {name}" for name, n in counts.items() if name not in MEANINGS and n]

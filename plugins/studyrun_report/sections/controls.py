@@ -9,7 +9,7 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Cell, Column, Figure, Section, Table, Text
 from studyrun_report.drawing.charts import controls_chart
-from studyrun_report.labels import NEEDED, labelled
+from studyrun_report.label_table import NEEDED, labelled
 from studyrun_report.sections.stability import stability
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.text import (

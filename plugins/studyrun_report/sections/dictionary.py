@@ -8,7 +8,6 @@ import polars as pl
 
 from studyrun_report.blocks import Block, Figure, Text
 from studyrun_report.drawing.feature_charts import activations_chart, cosines_chart, training_chart
-from studyrun_report.pages.portrait import problems_of
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.text import harmless, number
 
@@ -59,7 +58,7 @@ def _activations(source: Source, stored: Stored) -> Iterator[Figure]:
         f"{number(bins['high'].max())}, logarithmic. The fullest bin, "  # type: ignore[arg-type]  # likewise
         f"{number(fullest['low'])} to {number(fullest['high'])}, holds {fullest['n']}.{below}"
     )
-    on = problems_of(stored.artifact.meta)
+    on = stored.problems
     caption = source.named(stored, f"How large activations are, all features together, on {on}")
     drawn = bins.select("low", "high", "n", zero=pl.lit(0))
     yield Figure(f"{stored.slug}-activations", caption, alt, activations_chart(drawn))

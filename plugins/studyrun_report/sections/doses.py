@@ -8,9 +8,8 @@ import polars as pl
 
 from studyrun_report.blocks import Figure
 from studyrun_report.drawing.effect_charts import DOSES, dose_chart
-from studyrun_report.effects.edits import measured, scales, was_measured
+from studyrun_report.effects.edits import groups, measured, scales, was_measured
 from studyrun_report.effects.quantities import Quantity, quantity
-from studyrun_report.sections.effect_tables import groups
 from studyrun_report.source import Stored
 from studyrun_report.writing.tables import WRITERS
 from studyrun_report.writing.text import exact, harmless

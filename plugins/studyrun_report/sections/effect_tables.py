@@ -9,15 +9,29 @@ import polars as pl
 
 from studyrun_intervene.columns import OF_RECONSTRUCTION, wide_columns
 from studyrun_report.blocks import Block, Table, Text
-from studyrun_report.effects.edits import FEW, by_rank, by_size, edit_specs, measured, was_measured
-from studyrun_report.effects.quantities import GROUPS, Group, Quantity, quantity, strange
+from studyrun_report.effects.edits import (
+    FEW,
+    by_rank,
+    by_size,
+    edit_specs,
+    groups,
+    measured,
+    was_measured,
+)
+from studyrun_report.effects.quantities import (
+    GROUPS,
+    MEASURE,
+    Group,
+    Quantity,
+    quantity,
+    strange,
+)
 from studyrun_report.labelling import link_to
-from studyrun_report.sections.reconstructions import MEASURE
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import WIDEST, WRITERS, Spec, first_of, plain_specs, table_of
 from studyrun_report.writing.text import harmless
 
-__all__ = ["groups", "middle", "others", "tables"]
+__all__ = ["middle", "others", "tables"]
 
 VERDICTS = ("effect", "no-effect", "insufficient")
 RUN = (
@@ -42,16 +56,6 @@ CALLED = (
 OF_EDITS = ("feature", "features", "scale", "n", "n_active", "n_donors", "rank", "kind", "label",
             "mean_abs_activation")  # fmt: skip
 """Columns of the built-in steps that say what an edit is."""
-
-
-def groups(table: pl.DataFrame) -> list[Group]:
-    """The groups of which the step measured anything."""
-    every = (*GROUPS, strange(table))
-    return [
-        group
-        for group in every
-        if group and any(was_measured(table, name) for name in (*group.shown, *group.folded))
-    ]
 
 
 def tables(source: Source, stored: Stored, edits: pl.DataFrame) -> Iterator[Block]:

@@ -8,10 +8,9 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Block, Section, Table, Text
+from studyrun_report.label_table import MEANINGS, labelled, shortage, too_few
 from studyrun_report.labelling import Labelling, labellings
-from studyrun_report.labels import MEANINGS, labelled, shortage, too_few
 from studyrun_report.pages.features import features
-from studyrun_report.pages.portrait import problems_of
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, table_of
 from studyrun_report.writing.text import harmless, share
@@ -61,7 +60,7 @@ def _blocks(source: Source) -> Iterator[Block]:
 def _portraits(of: Labelling) -> Iterator[Block]:
     """Features that nothing labels."""
     active = of.table.filter(pl.col("n_active") > 0).height
-    on = problems_of(of.stored.artifact.meta)
+    on = of.stored.problems
     yield Text(harmless(of.source.named(
         of.stored, f"{active} of {of.table.height} features are active on any of {on}"
     ) + "; the study has no step that labels them."))  # fmt: skip

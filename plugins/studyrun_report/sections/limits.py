@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from studyrun_report.blocks import Block, Section, Text
+from studyrun_report.label_table import shortage, too_few
 from studyrun_report.labelling import link_to
-from studyrun_report.labels import shortage, too_few
 from studyrun_report.sections.shortfalls import shortfalls
 from studyrun_report.sections.verdicts import verdicts
 from studyrun_report.source import Source, Stored

@@ -10,7 +10,6 @@ import polars as pl
 from studyrun_report.blocks import Block, Figure, Section, Table
 from studyrun_report.drawing.charts import frequency_chart
 from studyrun_report.labelling import labellings
-from studyrun_report.pages.portrait import problems_of
 from studyrun_report.sections.dictionary import dictionary, training
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, table_of
@@ -111,7 +110,7 @@ def _curve(
         return
     silent, shares = known.height - active.height, active["frequency"].to_list()
     often = active.filter(pl.col("frequency") > 0.5).height
-    on = problems_of(stored.artifact.meta)
+    on = stored.problems
     alt = (
         f"A falling curve: the most frequent feature is active on "
         f"{share(max(shares))} of {on}, the least frequent one that is "

@@ -9,15 +9,14 @@ import polars as pl
 from studyrun_report.blocks import Block, Figure
 from studyrun_report.drawing.effect_charts import effects_chart
 from studyrun_report.effects.edits import FEW, by_size, edit_specs
+from studyrun_report.effects.quantities import MEASURE
 from studyrun_report.labelling import link_to
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, first_of, table_of
 from studyrun_report.writing.text import harmless, number
 
-__all__ = ["MEASURE", "reconstruction"]
+__all__ = ["reconstruction"]
 
-MEASURE = "mean_abs_diff"
-"""The column that tells that a step measured it."""
 SPECS = (
     Spec("n_active", "Active", "count", "Problems that the edit touches"),
     Spec(MEASURE, "Mean |change|", "number",

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import polars as pl
 
 from studyrun_report.blocks import Block, Table, Text
-from studyrun_report.effects.edits import edit_specs, identified, measured, was_measured
+from studyrun_report.effects.edits import edit_specs, groups, identified, measured, was_measured
 from studyrun_report.effects.quantities import quantity
 from studyrun_report.labelling import link_to
-from studyrun_report.sections.effect_tables import groups, middle
+from studyrun_report.sections.effect_tables import middle
 from studyrun_report.sections.swap_protocol import inconclusive
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, first_of, table_of

@@ -8,10 +8,9 @@ import polars as pl
 
 from studyrun_classify.kinds import is_labelled
 from studyrun_report.blocks import Block, Section, Table, Text
-from studyrun_report.effects.edits import alpha, edit_specs, identified, was_measured
+from studyrun_report.effects.edits import alpha, edit_specs, groups, identified, was_measured
 from studyrun_report.effects.quantities import quantity
 from studyrun_report.labelling import link_to
-from studyrun_report.sections.effect_tables import groups
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, first_of, table_of
 from studyrun_report.writing.text import exact, harmless

@@ -9,7 +9,7 @@ import polars as pl
 from studyrun_classify.statistics.intervals import wilson
 from studyrun_report.blocks import Block, Figure, Text
 from studyrun_report.drawing.charts import stability_chart
-from studyrun_report.labels import NEEDED, labelled
+from studyrun_report.label_table import NEEDED, labelled
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, table_of
 from studyrun_report.writing.text import harmless, number, share

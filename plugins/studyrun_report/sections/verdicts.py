@@ -8,9 +8,10 @@ from studyrun_report.blocks import Section, Text, Verdict, Verdicts
 from studyrun_report.source import Source
 from studyrun_report.writing.text import harmless
 
-__all__ = ["count", "section", "verdicts"]
+__all__ = ["JUDGEMENTS", "count", "section", "verdicts"]
 
 FIELDS = ("hypothesis", "claim", "given", "expect", "verdict", "reason", "evidence")
+JUDGEMENTS = ("supported", "refuted", "inconclusive")
 SQL_LENGTH = 2000
 
 
@@ -44,5 +45,4 @@ def verdicts(source: Source) -> tuple[Verdict, ...]:
 def count(found: tuple[Verdict, ...]) -> str:
     """`2 supported, 1 refuted`."""
     counts = Counter(each.verdict for each in found)
-    known = [name for name in ("supported", "refuted", "inconclusive") if counts[name]]
-    return ", ".join(f"{counts[name]} {name}" for name in known)
+    return ", ".join(f"{counts[name]} {name}" for name in JUDGEMENTS if counts[name])

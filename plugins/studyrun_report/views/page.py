@@ -17,8 +17,7 @@ from studyrun_report.drawing.palette import style as colours
 from studyrun_report.drawing.palette import variables
 from studyrun_report.drawing.pictures import for_page
 from studyrun_report.views.embedding import PLAIN, Data, data_of, safe, sortable
-from studyrun_report.writing.text import code_span
-from studyrun_report.writing.text import markdown as escaped
+from studyrun_report.views.templates import environment
 
 __all__ = ["html", "markdown"]
 
@@ -86,21 +85,7 @@ def markdown(facts: Facts, first: int = 50) -> str:
 
 @cache
 def _environment(*, autoescape: bool) -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("studyrun_report"),
-        autoescape=autoescape,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "sortable": sortable,
-        "groups": _groups,
-        "md": escaped,
-        "code": code_span,
-        "safe_json": safe,
-    }
-    return environment
+    return environment(autoescape=autoescape, sortable=sortable, groups=_groups, safe_json=safe)
 
 
 @cache
@@ -119,10 +104,10 @@ def _styles() -> str:
 
 
 def _assets(kind: str, names: Sequence[str]) -> Iterator[str]:
-    environment = _environment(autoescape=False)
-    assert environment.loader is not None
+    templates = _environment(autoescape=False)
+    assert templates.loader is not None
     for name in names:
-        yield environment.loader.get_source(environment, f"{kind}/{name}.{kind}")[0]
+        yield templates.loader.get_source(templates, f"{kind}/{name}.{kind}")[0]
 
 
 @cache

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from studyrun import Position
-from studyrun_sae.formats.header import Header, plain, read_config, residual_layer, wrong
+from studyrun_extract.foreign import wrong
+from studyrun_sae.formats.header import Header, plain, read_config, residual_layer
 
-__all__ = ["CANNOT", "CLASSES", "CONFIG", "WEIGHTS", "Trainer", "config_file", "find"]
+__all__ = ["CANNOT", "CLASSES", "CONFIG", "WEIGHTS", "Trainer", "config_file", "demand_k", "find"]
 
 CONFIG, WEIGHTS = "config.json", "ae.pt"
 CLASSES = {
@@ -67,9 +68,7 @@ def find(path: Path) -> tuple[Trainer, Header]:
     if trainer.dict_class not in CLASSES:
         known = ", ".join(CLASSES)
         raise wrong(file, f"unknown dict_class {trainer.dict_class!r}", f"known are {known}")
-    if trainer.k is not None and not 0 < trainer.k <= trainer.dict_size:
-        what = f"k is {trainer.k}, but dict_size is {trainer.dict_size}"
-        raise wrong(file, what, "one of the two is wrong")
+    demand_k(trainer.k, trainer, file)
     if not weights.is_file():
         raise wrong(weights, "is not there", "copy it from where the SAE comes from")
     layer, hook = _place(trainer, config.buffer or {})
@@ -84,6 +83,17 @@ def find(path: Path) -> tuple[Trainer, Header]:
         hook,
         plain(trainer.lm_name),
     )
+
+
+def demand_k(k: int | None, trainer: Trainer, file: Path) -> None:
+    """Nothing, if there is no k, or as many features.
+
+    Raises:
+        StudyError: there are fewer.
+    """
+    if k is not None and not 0 < k <= trainer.dict_size:
+        what = f"k is {k}, but dict_size is {trainer.dict_size}"
+        raise wrong(file, what, "one of the two is wrong")
 
 
 def _place(trainer: Trainer, buffer: dict[str, Any]) -> tuple[int | None, str]:

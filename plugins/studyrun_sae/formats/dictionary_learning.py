@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from studyrun import SaeWeights
-from studyrun_sae.formats.dictionary_config import CANNOT, CONFIG, WEIGHTS, Trainer, find
-from studyrun_sae.formats.folding import held, with_pre_bias, with_unit_rows
-from studyrun_sae.formats.header import OWN_POSITION, wrong
+from studyrun_extract.foreign import wrong
+from studyrun_sae.formats.dictionary_config import CONFIG, WEIGHTS, demand_k, find
+from studyrun_sae.formats.folding import with_pre_bias, with_unit_rows
+from studyrun_sae.formats.header import OWN_POSITION
+from studyrun_sae.formats.recognition import demand_writable
 from studyrun_sae.formats.tensors import (
     Tensors,
     demand_mapping,
@@ -50,13 +52,13 @@ class DictionaryLearning:
         if trainer.dict_class == "AutoEncoderTopK" and self.params.use_threshold:
             architecture = "batchtopk"
         assert architecture is not None
-        _demand_k(settings, trainer, file)
+        demand_k(settings.get("k"), trainer, file)
         origin = {"model": header.model, "hook": trainer.submodule_name or ""}
         return SaeWeights(architecture, tensors, settings, header.layer, header.position, origin)
 
     def write(self, sae: SaeWeights) -> dict[str, bytes]:
         """ae.pt and config.json."""
-        held(sae, "dictionary-learning", CANNOT)
+        demand_writable(sae, "dictionary-learning")
         dict_class, pre_bias, keys = WRITTEN[sae.architecture]
         sae = with_pre_bias(sae, pre_bias)
         state = {name: tensor.contiguous() for name, tensor in keys(sae).items()}
@@ -154,12 +156,6 @@ def _threshold(found: Tensors) -> Tensor:
         cure = "it is learnt from step 1000 on; take a later checkpoint"
         raise wrong(found.file, what, cure)
     return threshold
-
-
-def _demand_k(settings: dict[str, Any], trainer: Trainer, file: Path) -> None:
-    k, most = settings.get("k"), trainer.dict_size
-    if k is not None and not 0 < k <= most:
-        raise wrong(file, f"k is {k}, but dict_size is {most}", "one of the two is wrong")
 
 
 def _torch_linear(sae: SaeWeights) -> dict[str, Tensor]:

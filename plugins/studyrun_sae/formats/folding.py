@@ -7,31 +7,13 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from studyrun import SaeWeights, StudyError
+from studyrun import SaeWeights
 
-__all__ = ["held", "with_pre_bias", "with_unit_rows"]
+__all__ = ["with_pre_bias", "with_unit_rows"]
 
 Weights = Mapping[str, Tensor]
 SMALLEST = 1e-8
 """A row of the decoder shorter than that is divided by this."""
-
-
-def held(sae: SaeWeights, format: str, reasons: Mapping[str, str]) -> None:
-    """Nothing, if the format can represent that architecture.
-
-    Args:
-        sae: what is to be written.
-        format: its name.
-        reasons: architecture -> why not.
-
-    Raises:
-        StudyError: it cannot; the message has the reason.
-    """
-    if sae.architecture in reasons:
-        raise StudyError(
-            f"{format} cannot hold an SAE of architecture {sae.architecture!r}: "
-            f"{reasons[sae.architecture]}; write it in another format"
-        )
 
 
 def with_pre_bias(sae: SaeWeights, pre_bias: bool) -> SaeWeights:

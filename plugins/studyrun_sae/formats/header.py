@@ -10,16 +10,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from studyrun import Position, StudyError
+from studyrun import Position
+from studyrun_extract.foreign import wrong
 
 __all__ = [
     "FINGERPRINT",
     "OWN_POSITION",
     "Header",
     "fingerprint_file",
+    "plain",
     "read_config",
     "residual_layer",
-    "wrong",
 ]
 
 FINGERPRINT = "fingerprint.safetensors"
@@ -51,11 +52,6 @@ class Header:
     model: str = ""
     complete: bool = True
     """False where the file may say more than can be known without reading it."""
-
-
-def wrong(file: Path, what: str, cure: str) -> StudyError:
-    """The one line that every bad file ends with."""
-    return StudyError(f"{file}: {what}; {cure}")
 
 
 def read_config(file: Path, into: type[T], tool: str) -> T:

@@ -1,19 +1,29 @@
-"""Which format files are in, told by their names; imports nothing heavy."""
+"""Which format files are in, told by their names, and what each can hold; imports nothing heavy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from studyrun import SaeWeights, StudyError
+from studyrun_extract.foreign import wrong
 from studyrun_sae.formats import (
     dictionary_config,
     saelens_config,
     seed_file,
     sparsify_config,
 )
-from studyrun_sae.formats.header import Header, wrong
+from studyrun_sae.formats.header import Header
 
-__all__ = ["AUTO", "CANNOT", "HEADERS", "header_of", "recognised"]
+__all__ = [
+    "AUTO",
+    "CANNOT",
+    "HEADERS",
+    "demand_writable",
+    "format_objection",
+    "header_of",
+    "recognised",
+]
 
 AUTO = "auto"
 HEADERS: dict[str, Callable[[Path], Header]] = {
@@ -49,6 +59,25 @@ def header_of(format: str, path: Path) -> Header | None:
         raise wrong(path, "there is no such file or folder", "paths are relative to the study")
     name = recognised(path) if format == AUTO else format
     return HEADERS[name](path) if name in HEADERS else None
+
+
+def format_objection(format: str, architecture: str) -> str:
+    """Why a format has no place for SAEs of an architecture; empty where it may have one."""
+    reason = CANNOT.get(format, {}).get(architecture)
+    if reason is None:
+        return ""
+    return f"{format} cannot hold an SAE of architecture {architecture!r}: {reason}"
+
+
+def demand_writable(sae: SaeWeights, format: str) -> None:
+    """Nothing, if the format can represent that architecture.
+
+    Raises:
+        StudyError: it cannot; the message has the reason.
+    """
+    objection = format_objection(format, sae.architecture)
+    if objection:
+        raise StudyError(f"{objection}; write it in another format")
 
 
 def recognised(path: Path) -> str:

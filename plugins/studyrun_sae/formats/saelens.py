@@ -12,10 +12,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from studyrun import NoParams, SaeWeights
-from studyrun_sae.formats.folding import held, with_unit_rows
-from studyrun_sae.formats.header import OWN_POSITION, Header, wrong
+from studyrun_extract.foreign import wrong
+from studyrun_sae.formats.folding import with_unit_rows
+from studyrun_sae.formats.header import OWN_POSITION, Header
+from studyrun_sae.formats.recognition import demand_writable
 from studyrun_sae.formats.saelens_config import (
-    CANNOT,
     CONFIG,
     FOLDED,
     LAYOUT,
@@ -64,7 +65,7 @@ class SaeLens:
 
         What was trained with one threshold becomes a jumprelu, as SAELens itself does it.
         """
-        held(sae, "saelens", CANNOT)
+        demand_writable(sae, "saelens")
         tensors = {name: tensor.contiguous() for name, tensor in sae.tensors.items()}
         if sae.architecture in THRESHOLDED:
             tensors["threshold"] = tensors["threshold"].expand_as(tensors["b_enc"]).contiguous()

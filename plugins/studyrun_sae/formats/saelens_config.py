@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from studyrun_extract.foreign import wrong
 from studyrun_sae.formats.header import (
     OWN_POSITION,
     Header,
     plain,
     read_config,
     residual_layer,
-    wrong,
 )
 
-__all__ = ["CANNOT", "CONFIG", "LAYOUT", "SCALER", "WEIGHTS", "Config", "find", "scaling_factor"]
+__all__ = ["CANNOT", "CONFIG", "LAYOUT", "WEIGHTS", "Config", "find", "scaling_factor"]
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 SCALER = "activation_scaler.json"

@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from studyrun import NoParams, Position, SaeWeights
-from studyrun_sae.formats.folding import held, with_pre_bias
-from studyrun_sae.formats.header import wrong
-from studyrun_sae.formats.seed_file import CANNOT, WEIGHTS, find
+from studyrun_extract.foreign import wrong
+from studyrun_sae.formats.folding import with_pre_bias
+from studyrun_sae.formats.recognition import demand_writable
+from studyrun_sae.formats.seed_file import WEIGHTS, find
 from studyrun_sae.formats.tensors import (
     Tensors,
     demand_mapping,
@@ -62,7 +63,7 @@ class Seed:
 
     def write(self, sae: SaeWeights) -> dict[str, bytes]:
         """sae.pt; b_dec is never subtracted from the input, so where it was, that is folded."""
-        held(sae, "seed", CANNOT)
+        demand_writable(sae, "seed")
         w = with_pre_bias(sae, False).tensors
         d_in, d_sae = w["W_enc"].shape
         state = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studyrun_sae.formats.header import Header, wrong
+from studyrun_extract.foreign import wrong
+from studyrun_sae.formats.header import Header
 
 __all__ = ["CANNOT", "WEIGHTS", "find"]
 

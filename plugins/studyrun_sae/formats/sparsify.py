@@ -8,9 +8,10 @@ from pathlib import Path
 from safetensors.torch import save
 
 from studyrun import NoParams, SaeWeights
-from studyrun_sae.formats.folding import held, with_pre_bias
+from studyrun_sae.formats.folding import with_pre_bias
 from studyrun_sae.formats.header import OWN_POSITION
-from studyrun_sae.formats.sparsify_config import CANNOT, CONFIG, WEIGHTS, find
+from studyrun_sae.formats.recognition import demand_writable
+from studyrun_sae.formats.sparsify_config import CONFIG, WEIGHTS, find
 from studyrun_sae.formats.tensors import Tensors, demand_rows
 
 __all__ = ["Sparsify"]
@@ -46,7 +47,7 @@ class Sparsify:
 
     def write(self, sae: SaeWeights) -> dict[str, bytes]:
         """cfg.json and sae.safetensors; b_dec is always subtracted, so a missing one is folded."""
-        held(sae, "sparsify", CANNOT)
+        demand_writable(sae, "sparsify")
         w = with_pre_bias(sae, True).tensors
         d_in, d_sae = w["W_enc"].shape
         config = {

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from studyrun import Position
-from studyrun_sae.formats.header import Header, read_config, residual_layer, wrong
+from studyrun_extract.foreign import wrong
+from studyrun_sae.formats.header import Header, read_config, residual_layer
 
 __all__ = ["CANNOT", "CONFIG", "WEIGHTS", "Config", "find"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +15,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from studyrun_sae.formats.header import wrong
+from studyrun_extract.foreign import AGAIN, first_line, named_code, wrong
 
 __all__ = ["Tensors", "demand_mapping", "demand_rows", "load_pickled", "pickled"]
 
-AGAIN = "copy the file again"
-FOREIGN = re.compile(r"GLOBAL ([\w.]+)")
-"""How torch names what a pickle wants to call."""
 NEAR = 1e-2
 """How far from 1 norms may be that were set to 1, in half precision."""
 MARGIN = 0.2
@@ -51,7 +47,7 @@ class Tensors:
         try:
             return cls(file, load_file(file), claim)
         except (SafetensorError, OSError) as error:
-            what = f"is no complete safetensors file ({_line(error)})"
+            what = f"is no complete safetensors file ({first_line(error)})"
             raise wrong(file, what, AGAIN) from error
 
     def take(self, key: str, *shape: int) -> Tensor:
@@ -138,12 +134,12 @@ def load_pickled(file: Path) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # a broken or hostile pickle raises whatever it likes
-        foreign = FOREIGN.search(str(error))
-        if foreign is not None:
-            what = f"names {foreign[1]}, which is code and no tensor (nothing of it was run)"
+        code = named_code(error)
+        if code:
+            what = f"names {code}, which is code and no tensor (nothing of it was run)"
             cure = "get it as tensors, numbers and text alone, best as safetensors"
             raise wrong(file, what, cure) from error
-        what = f"is no complete file of torch.save ({_line(error)})"
+        what = f"is no complete file of torch.save ({first_line(error)})"
         raise wrong(file, what, AGAIN) from error
 
 
@@ -163,9 +159,3 @@ def demand_mapping(value: Any, file: Path, what: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
         raise wrong(file, f"{what} is no mapping of names", "is it another tool's file?")
     return value
-
-
-def _line(error: BaseException) -> str:
-    """The first line of what a library says."""
-    text = str(error).strip().splitlines()
-    return text[0][:120] if text else type(error).__name__

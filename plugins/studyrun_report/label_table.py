@@ -1,4 +1,4 @@
-"""What is counted of a labelling, for every section that speaks of it."""
+"""The table of labels: its order, its odds, what its verdicts mean, where problems are too few."""
 
 from __future__ import annotations
 
