@@ -18,7 +18,7 @@ from studyrun_intervene.params import (
 
 __all__ = ["studyrun_components"]
 
-TAKES = ("sae", "feature-acts", "activations", "problems", "labels?", "model")
+FEATURES = ("sae", "feature-acts", "activations", "problems", "labels?")
 
 
 @hookimpl
@@ -28,14 +28,6 @@ def studyrun_components() -> Iterable[Component]:
     yield from _templates()
     yield from _others()
     yield from _effects()
-    yield Component(
-        kind="effect",
-        name="reconstruction",
-        version="1",
-        params=NoParams,
-        target="studyrun_intervene.reconstruction:measure",
-        summary="how far the edit moves the SAE's reconstruction",
-    )
 
 
 def _templates() -> Iterable[Component]:
@@ -45,9 +37,9 @@ def _templates() -> Iterable[Component]:
         name="edit-features",
         version="2",
         params=EditFeatures,
-        target="studyrun_intervene.step:run_features",
+        target="studyrun_intervene.steps.editing:run_features",
         summary="edit features one by one and measure what changes",
-        takes=TAKES,
+        takes=(*FEATURES, "model?"),  # the reconstruction asks for none
         makes="effects",
         check="studyrun_intervene.checks:check_features",
         tables="studyrun_intervene.columns:feature_tables",
@@ -60,9 +52,9 @@ def _templates() -> Iterable[Component]:
         name="edit-pairs",
         version="2",
         params=EditPairs,
-        target="studyrun_intervene.step:run_pairs",
+        target="studyrun_intervene.steps.editing:run_pairs",
         summary="edit pairs of features and measure what changes",
-        takes=TAKES,
+        takes=(*FEATURES, "model?"),  # the reconstruction asks for none
         makes="effects",
         check="studyrun_intervene.checks:check_pairs",
         tables="studyrun_intervene.columns:pair_tables",
@@ -81,14 +73,14 @@ def _others() -> Iterable[Component]:
             ("activations", "problems", "model"),
             "take the residual of another problem",
         ),
-        ("steer", Steer, TAKES, "add a multiple of a direction to the residual"),
+        ("steer", Steer, (*FEATURES, "model"), "add a multiple of a direction to the residual"),
     ):
         yield Component(
             kind="step",
             name=name,
             version="1",
             params=params,
-            target=f"studyrun_intervene.{name}:run",
+            target=f"studyrun_intervene.steps.{name}:run",
             summary=f"{about} and measure what changes",
             takes=takes,
             makes="effects",
@@ -99,7 +91,7 @@ def _others() -> Iterable[Component]:
 
 
 def _effects() -> Iterable[Component]:
-    """What is read of edited runs of the model."""
+    """What is read of edited runs of the model, and of the SAE alone."""
     every: tuple[tuple[str, Read, type, str], ...] = (
         ("next-token", "logits", NoParams, "the answer's first token: KL, log-probability, rank"),
         ("answer", "answers", NoParams, "the greedy answer: changed, right before and after"),
@@ -117,6 +109,14 @@ def _effects() -> Iterable[Component]:
             reads=(read,),
             measures=MEASURES[name],
         )
+    yield Component(
+        kind="effect",
+        name="reconstruction",
+        version="1",
+        params=NoParams,
+        target="studyrun_intervene.effects.reconstruction:measure",
+        summary="how far the edit moves the SAE's reconstruction",
+    )
 
 
 def _interventions() -> Iterable[Component]:
@@ -125,7 +125,7 @@ def _interventions() -> Iterable[Component]:
         name="ablate",
         version="1",
         params=NoParams,
-        target="studyrun_intervene.interventions:ablate",
+        target="studyrun_intervene.edits.interventions:ablate",
         summary="set features to 0",
         laws=(
             Law("featurewise"),
@@ -139,7 +139,7 @@ def _interventions() -> Iterable[Component]:
         name="amplify",
         version="1",
         params=Amplify,
-        target="studyrun_intervene.interventions:amplify",
+        target="studyrun_intervene.edits.interventions:amplify",
         summary="multiply features by a factor",
         laws=(
             Law("featurewise"),
@@ -154,7 +154,7 @@ def _interventions() -> Iterable[Component]:
         name="swap",
         version="1",
         params=NoParams,
-        target="studyrun_intervene.interventions:swap",
+        target="studyrun_intervene.edits.interventions:swap",
         summary="exchange the activations of two features",
         laws=(Law("inactive-unchanged"), Law("involution"), Law("symmetric")),
         arity=2,
@@ -169,7 +169,7 @@ def _interventions() -> Iterable[Component]:
             name=name,
             version="1",
             params=NoParams,
-            target="studyrun_intervene.interventions:substitute",
+            target="studyrun_intervene.edits.interventions:substitute",
             summary=about,
             laws=(Law("featurewise"), Law("idempotent"), Law("union")),
             reference=reference,

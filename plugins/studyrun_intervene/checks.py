@@ -7,6 +7,7 @@ from typing import Any
 
 from studyrun import CheckScope, Fault
 from studyrun_intervene.columns import effect_name
+from studyrun_intervene.measures import MEASURES
 from studyrun_intervene.params import EditFeatures, EditPairs, FeatureChoice, Patch, Steer
 
 __all__ = ["check_features", "check_pairs", "check_patch", "check_steer"]
@@ -17,6 +18,7 @@ CHOICES = ("top", "ranks", "ids", "sets")
 def check_features(params: EditFeatures, scope: CheckScope) -> Iterator[Fault]:
     """A choice of features that says nothing, too much, or what the SAE does not have."""
     yield from _repeated(params.effects)
+    yield from _without_model(params.effects, scope)
     if isinstance(params.features, FeatureChoice):
         yield from _choice(params.features, _d_sae(scope))
 
@@ -24,6 +26,7 @@ def check_features(params: EditFeatures, scope: CheckScope) -> Iterator[Fault]:
 def check_pairs(params: EditPairs, scope: CheckScope) -> Iterator[Fault]:
     """Pairs of one feature, and features that the SAE does not have."""
     yield from _repeated(params.effects)
+    yield from _without_model(params.effects, scope)
     if params.pairs == "auto":
         return
     for index, pair in enumerate(params.pairs):
@@ -67,6 +70,16 @@ def _without_sae(effects: Sequence[str | dict[str, Any]]) -> Iterator[Fault]:
         if name == "reconstruction":
             yield Fault(("effects", index), "no SAE has a part in this edit; its reconstruction "
                         "is not changed")  # fmt: skip
+
+
+def _without_model(effects: Sequence[str | dict[str, Any]], scope: CheckScope) -> Iterator[Fault]:
+    for index, name in enumerate(map(effect_name, effects)):
+        if scope.no_model and name in MEASURES:
+            message = (
+                f"{name!r} is read of edited runs of the model, and the study has no 'model' "
+                f"section; effects: [reconstruction] needs none"
+            )
+            yield Fault(("effects", index), message)
 
 
 def _choice(choice: FeatureChoice, d_sae: int | None) -> Iterator[Fault]:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from studyrun_classify.controls.swap_power import moved_test_needs, moved_test_power
 from studyrun_classify.params import SwapTest
-from studyrun_intervene.intervals import wilson
+from studyrun_intervene.statistics.intervals import wilson
 from studyrun_intervene.statistics.sign_flip import random_signs, sign_flip_test
 
 __all__ = ["Carriers", "Outcome", "judged", "too_few"]

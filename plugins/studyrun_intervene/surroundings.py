@@ -12,7 +12,7 @@ from torch import Tensor
 
 from studyrun import Artifact, Context, Inputs, Position, StudyError
 from studyrun_extract.view import Activations
-from studyrun_intervene.features import feature_table
+from studyrun_intervene.choosing.features import feature_table
 from studyrun_sae.artifacts import FeatureActs, SaeArtifact
 from studyrun_sae.sae import SAE
 

@@ -18,13 +18,13 @@ from studyrun_data.change import Change, change_between
 from studyrun_data.counterfactual import counterfactual_answers
 from studyrun_data.table import PROBLEMS
 from studyrun_data.targeted import contrast_of, exchanges, with_counterfactuals
-from studyrun_intervene.arms import EDIT, Arm, Plan
-from studyrun_intervene.collected import Collected, Questions, collect
+from studyrun_intervene.choosing.features import feature_table
+from studyrun_intervene.choosing.matching import matched_edits
 from studyrun_intervene.columns import PROTOCOL, PROTOCOL_OUTCOMES
-from studyrun_intervene.differences import Intervene, moved_by_edits
-from studyrun_intervene.features import feature_table
-from studyrun_intervene.matching import matched_edits
+from studyrun_intervene.edits.differences import Intervene, moved_by_edits
 from studyrun_intervene.protocol import Carriers, Outcome, judged, too_few
+from studyrun_intervene.runs.arms import EDIT, Arm, Plan
+from studyrun_intervene.runs.collected import Collected, Questions, collect
 from studyrun_intervene.surroundings import Surroundings
 
 __all__ = ["Pair", "Swapping", "protocol"]

@@ -4,8 +4,8 @@ import polars as pl
 import torch
 
 from studyrun import EffectCase, NoParams
-from studyrun_intervene.interventions import ablate, amplify, swap
-from studyrun_intervene.matching import matched_edits
+from studyrun_intervene.choosing.matching import matched_edits
+from studyrun_intervene.edits.interventions import ablate, amplify, swap
 from studyrun_intervene.params import Amplify
 from tiny_models import PlainContext
 
@@ -64,7 +64,7 @@ def sparse(rows, d_sae, seed=0, share=0.4):
 
 def case(name="ablate", edits=((0,), (1,), (2,)), z=None, W_dec=None, **changed):
     """An effect case of an intervention by name; 5 inputs, 6 features unless told otherwise."""
-    from studyrun_intervene.features import feature_table
+    from studyrun_intervene.choosing.features import feature_table
 
     generator = torch.Generator().manual_seed(1)
     z = sparse(40, 6) if z is None else z

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studyrun import ModelFacts
-from studyrun_intervene.arms import EDIT, ELSEWHERE, RANDOM, Arm, Plan, next_to
-from studyrun_intervene.by_feature import Edited
-from studyrun_intervene.collected import Questions
-from studyrun_intervene.differences import Dense
+from studyrun_intervene.edits.differences import Dense
 from studyrun_intervene.params import Controls
-from studyrun_intervene.running import Request, planned
+from studyrun_intervene.runs.arms import EDIT, ELSEWHERE, RANDOM, Arm, Plan, next_to
+from studyrun_intervene.runs.by_feature import Edited
+from studyrun_intervene.runs.collected import Questions
+from studyrun_intervene.runs.running import Request, planned
 
 ROWS, D_MODEL = 4, 5
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studyrun import Measure
-from studyrun_intervene.arms import EDIT, ELSEWHERE, RANDOM, Arm, Plan
-from studyrun_intervene.by_feature import SCHEMA, Chances, Edited, SummaryTable, over_all_edits
-from studyrun_intervene.collected import Collected
 from studyrun_intervene.columns import NOISE
-from studyrun_intervene.differences import Dense
-from studyrun_intervene.intervals import wilson
+from studyrun_intervene.edits.differences import Dense
 from studyrun_intervene.params import Controls
+from studyrun_intervene.runs.arms import EDIT, ELSEWHERE, RANDOM, Arm, Plan
+from studyrun_intervene.runs.by_feature import SCHEMA, Chances, Edited, SummaryTable, over_all_edits
+from studyrun_intervene.runs.collected import Collected
+from studyrun_intervene.statistics.intervals import wilson
 from studyrun_intervene.statistics.power import least_differences
 
 KL = Measure("kl", "")

@@ -10,7 +10,7 @@ from studyrun import CheckScope, Result, StudyError
 from studyrun.registry import Registry
 from studyrun_classify.kinds import is_labelled
 from studyrun_intervene.checks import check_features, check_pairs, check_patch, check_steer
-from studyrun_intervene.choice import (
+from studyrun_intervene.choosing.choice import (
     PairChoice,
     auto_pairs,
     chosen_features,
@@ -18,8 +18,8 @@ from studyrun_intervene.choice import (
     label_pairs,
     named_edits,
 )
-from studyrun_intervene.features import feature_table
-from studyrun_intervene.matching import matched_edits
+from studyrun_intervene.choosing.features import feature_table
+from studyrun_intervene.choosing.matching import matched_edits
 from studyrun_intervene.params import EditFeatures, EditPairs, FeatureChoice, Patch, Steer
 
 

@@ -13,8 +13,8 @@ from made_runs import bound_effect, built_in  # found through the line above
 from scipy.stats import entropy
 
 from studyrun import Measure, Reading, Runs, SiteEdits, StudyError
-from studyrun_intervene.collected import Questions, collect, noise, reads_of
 from studyrun_intervene.columns import NOISE
+from studyrun_intervene.runs.collected import Questions, collect, noise, reads_of
 
 VOCABULARY, D_MODEL, THOUGHTS = 6, 4, 3
 

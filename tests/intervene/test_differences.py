@@ -6,7 +6,7 @@ from edit_cases import FEATUREWISE, MAPS, sparse  # found through the line above
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studyrun_intervene.differences import (
+from studyrun_intervene.edits.differences import (
     BANK,
     Chosen,
     Dense,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from studyrun_intervene.intervals import central, percentile_of, resampled_rows, wilson
+from studyrun_intervene.statistics.intervals import central, percentile_of, resampled_rows, wilson
 
 
 def test_resampling_draws_every_row_with_replacement():

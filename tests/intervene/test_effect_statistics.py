@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, fisher_exact, permutation_test
 
 from strategies import Effects, effects
-from studyrun_intervene.intervals import central, percentile_of, resampled_rows
 from studyrun_intervene.statistics import bootstrap, sign_flip
 from studyrun_intervene.statistics import specificity as specificity_module
 from studyrun_intervene.statistics.acting import effect_means, on_acting
@@ -23,6 +22,7 @@ from studyrun_intervene.statistics.bootstrap import (
     mean_interval,
 )
 from studyrun_intervene.statistics.discovery import q_values
+from studyrun_intervene.statistics.intervals import central, percentile_of, resampled_rows
 from studyrun_intervene.statistics.matched import means_of, rank_among_matched
 from studyrun_intervene.statistics.noise import NoiseFloor, above_floor, noise_floor
 from studyrun_intervene.statistics.power import (

@@ -8,9 +8,9 @@ from reruns import CHEAP, EVERY, OF_RUNS  # found through the line above
 
 from studyrun.registry import Registry
 from studyrun.testing import check_tables, run_study, tiny_study
+from studyrun_intervene.choosing.features import feature_table
+from studyrun_intervene.choosing.matching import matched_edits
 from studyrun_intervene.columns import ABOUT, EFFECTS, NOISE, SUMMARY
-from studyrun_intervene.features import feature_table
-from studyrun_intervene.matching import matched_edits
 
 THIRD_PARTY = str(Path(__file__).parent / "third_party_edits.py")
 FEW = f"problems: 10, {CHEAP}"

@@ -99,7 +99,7 @@ def test_what_takes_a_reference_is_given_one():
 
 def test_mean_and_resample_ablation_by_hand():
     """Features 0 and 2 become those of the reference: one row for all, or one for each."""
-    from studyrun_intervene.interventions import substitute
+    from studyrun_intervene.edits.interventions import substitute
 
     z, some = torch.tensor([[1.0, 2, 3], [4, 5, 6]]), torch.tensor([0, 2])
     mean = substitute(z, some, NoParams(), torch.tensor([[0.5, 9, 0]]))
@@ -128,7 +128,7 @@ def test_case_names_say_what_is_tested():
 
 def test_laws_hold_on_the_activations_of_a_real_sae():
     """amplify 0 = ablate, ablate twice = once, swap twice = nothing, on dense random z."""
-    from studyrun_intervene.interventions import ablate, amplify, swap
+    from studyrun_intervene.edits.interventions import ablate, amplify, swap
     from studyrun_intervene.params import Amplify
 
     z = torch.randn(50, 64, generator=torch.Generator().manual_seed(0))

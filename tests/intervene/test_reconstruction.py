@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studyrun import NoParams
-from studyrun_intervene.changes import changes, closed_form, decoded, delta
-from studyrun_intervene.reconstruction import SCHEMA, measure
+from studyrun_intervene.edits.changes import changes, closed_form, decoded, delta
+from studyrun_intervene.effects.reconstruction import SCHEMA, measure
 
 NORMS = ("mean_abs", "max_abs", "l2", "active")
 
@@ -177,5 +177,5 @@ def test_no_edits_make_an_empty_table_with_all_columns():
 def test_more_edits_than_fit_at_once_give_the_same_numbers(monkeypatch):
     found = case("ablate", [(f,) for f in range(6)])
     whole = effect(found)
-    monkeypatch.setattr("studyrun_intervene.reconstruction.CHUNK", 2)
+    monkeypatch.setattr("studyrun_intervene.effects.reconstruction.CHUNK", 2)
     assert effect(found).equals(whole)

@@ -16,8 +16,8 @@ from studyrun.testing import check_tables, run_study, tiny_study
 from studyrun_classify.params import SwapTest
 from studyrun_data.answer import read_answer
 from studyrun_intervene.effects import answer
-from studyrun_intervene.intervals import wilson
 from studyrun_intervene.protocol import Outcome, judged, too_few
+from studyrun_intervene.statistics.intervals import wilson
 
 THIRD_PARTY = str(Path(__file__).parent / "third_party_edits.py")
 FEW = f"effects: [answer], problems: 5, {CHEAP}"

@@ -1,1 +1,1 @@
-"""Effects that are read from edited runs of the model; each a pure function of them."""
+"""Effects of edits: what is read of the model's runs, and of the reconstruction; pure functions."""

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from studyrun_classify.statistics.incidence import pieces
-from studyrun_intervene.intervals import Interval
 from studyrun_intervene.statistics.acting import on_acting
+from studyrun_intervene.statistics.intervals import Interval
 
 __all__ = ["difference_interval", "known_central", "mean_interval", "resampled_means"]
 

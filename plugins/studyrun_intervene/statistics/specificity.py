@@ -9,9 +9,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from studyrun_classify.statistics.incidence import pieces
-from studyrun_intervene.intervals import Interval
 from studyrun_intervene.statistics.acting import effect_means, on_acting
 from studyrun_intervene.statistics.bootstrap import difference_interval
+from studyrun_intervene.statistics.intervals import Interval
 from studyrun_intervene.statistics.tails import Tails, as_large
 
 __all__ = ["Specificity", "label_exchange_test", "random_orders", "specificity"]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from studyrun import Position, SiteEdits
-from studyrun_intervene.differences import Differences, Joined
+from studyrun_intervene.edits.differences import Differences, Joined
 
 __all__ = ["EDIT", "ELSEWHERE", "RANDOM", "Arm", "Plan", "next_to"]
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from studyrun import Context, EffectCase, Measurement, NoParams
-from studyrun_intervene.changes import Changes, changes
 from studyrun_intervene.columns import RECONSTRUCTION
-from studyrun_intervene.intervals import central, percentile_of, resampled_rows
+from studyrun_intervene.edits.changes import Changes, changes
+from studyrun_intervene.statistics.intervals import central, percentile_of, resampled_rows
 
 __all__ = ["measure"]
 

@@ -10,12 +10,12 @@ import polars as pl
 import torch
 
 from studyrun import Bound, Context, Position, StudyError
-from studyrun_intervene.arms import EDIT, ELSEWHERE, RANDOM, Arm, Plan, next_to
-from studyrun_intervene.by_feature import Chances, Edited, SummaryTable, over_all_edits
-from studyrun_intervene.collected import Collected, Questions, collect, noise
 from studyrun_intervene.columns import EFFECTS, NOISE, OUTCOMES, SUMMARY, TEXTS, wide_columns
-from studyrun_intervene.differences import Chosen, Differences, RandomDirections
+from studyrun_intervene.edits.differences import Chosen, Differences, RandomDirections
 from studyrun_intervene.params import Controls
+from studyrun_intervene.runs.arms import EDIT, ELSEWHERE, RANDOM, Arm, Plan, next_to
+from studyrun_intervene.runs.by_feature import Chances, Edited, SummaryTable, over_all_edits
+from studyrun_intervene.runs.collected import Collected, Questions, collect, noise
 
 __all__ = ["Request", "joined", "planned", "run_effects", "run_model", "stacked", "wide"]
 

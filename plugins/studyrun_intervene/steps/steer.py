@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from studyrun import Context, Inputs, Result, StudyError
-from studyrun_intervene.by_feature import Edited
-from studyrun_intervene.choice import chosen_features
-from studyrun_intervene.collected import Questions
+from studyrun_intervene.choosing.choice import chosen_features
 from studyrun_intervene.columns import STEERINGS
-from studyrun_intervene.differences import Dense
+from studyrun_intervene.edits.differences import Dense
 from studyrun_intervene.params import Steer
-from studyrun_intervene.running import Request, joined, run_effects, run_model, wide
+from studyrun_intervene.runs.by_feature import Edited
+from studyrun_intervene.runs.collected import Questions
+from studyrun_intervene.runs.running import Request, joined, run_effects, run_model, wide
 from studyrun_intervene.surroundings import Surroundings, drawn, surroundings
 
 __all__ = ["run"]

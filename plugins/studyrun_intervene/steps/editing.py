@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from studyrun import Bound, Context, EffectCase, Inputs, Measurement, Result, StudyError
-from studyrun_intervene.by_feature import Edited
-from studyrun_intervene.choice import PairChoice, chosen_features, chosen_pairs
-from studyrun_intervene.collected import Questions
+from studyrun_intervene.choosing.choice import PairChoice, chosen_features, chosen_pairs
+from studyrun_intervene.choosing.matching import matched_edits
 from studyrun_intervene.columns import FACTS
-from studyrun_intervene.differences import Differences, Joined, moved_by_edits
-from studyrun_intervene.matching import matched_edits
+from studyrun_intervene.edits.differences import Differences, Joined, moved_by_edits
 from studyrun_intervene.params import EditFeatures, EditPairs
-from studyrun_intervene.running import Request, joined, run_model, wide
+from studyrun_intervene.runs.by_feature import Edited
+from studyrun_intervene.runs.collected import Questions
+from studyrun_intervene.runs.running import Request, joined, run_model, wide
 from studyrun_intervene.surroundings import Surroundings, drawn, surroundings
 from studyrun_intervene.swapping import Pair, Swapping, protocol
 

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 
 from studyrun import Measure
-from studyrun_intervene.arms import EDIT, ELSEWHERE, RANDOM, Plan
-from studyrun_intervene.collected import Collected, Quantity
 from studyrun_intervene.columns import SUMMARY
-from studyrun_intervene.intervals import Interval, resampled_rows, wilson
 from studyrun_intervene.params import Controls
+from studyrun_intervene.runs.arms import EDIT, ELSEWHERE, RANDOM, Plan
+from studyrun_intervene.runs.collected import Collected, Quantity
 from studyrun_intervene.statistics.acting import effect_means
 from studyrun_intervene.statistics.bootstrap import mean_interval
 from studyrun_intervene.statistics.discovery import q_values
+from studyrun_intervene.statistics.intervals import Interval, resampled_rows, wilson
 from studyrun_intervene.statistics.matched import means_of, rank_among_matched
 from studyrun_intervene.statistics.power import least_differences, mean_test_needs
 from studyrun_intervene.statistics.sign_flip import random_signs, sign_flip_test

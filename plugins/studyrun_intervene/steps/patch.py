@@ -19,12 +19,12 @@ from torch import Tensor
 from studyrun import Bound, Context, Inputs, Position, Result, StudyError
 from studyrun_data.donors import donors
 from studyrun_extract.view import Activations
-from studyrun_intervene.by_feature import Edited
-from studyrun_intervene.collected import Questions
 from studyrun_intervene.columns import PATCHES
-from studyrun_intervene.differences import Dense
+from studyrun_intervene.edits.differences import Dense
 from studyrun_intervene.params import Patch
-from studyrun_intervene.running import (
+from studyrun_intervene.runs.by_feature import Edited
+from studyrun_intervene.runs.collected import Questions
+from studyrun_intervene.runs.running import (
     Request,
     joined,
     run_effects,

@@ -1,0 +1,1 @@
+"""The steps: parameters, inputs and a context in, tables out."""
