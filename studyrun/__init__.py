@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __all__ = [
+    "Absent",
     "Artifact",
     "Asked",
     "Bound",
@@ -32,6 +33,7 @@ __all__ = [
     "Fraction",
     "Inputs",
     "Intervention",
+    "Job",
     "Kind",
     "Law",
     "LogitLens",
@@ -81,6 +83,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "studyrun.absence": ("Absent",),
     "studyrun.analysis": (
         "Asked",
         "Classification",
@@ -106,15 +109,12 @@ _HOMES = {
         "Estimate",
         "Fault",
         "Inputs",
+        "Job",
         "Kind",
         "Law",
-        "LogitLens",
         "Measure",
-        "Model",
         "ModelFacts",
         "Position",
-        "Refusing",
-        "SiteEdit",
         "Step",
         "Variant",
     ),
@@ -122,6 +122,7 @@ _HOMES = {
     "studyrun.errors": ("NoModel", "PluginError", "QuestionsRefused", "StudyError"),
     "studyrun.hookspecs": ("hookimpl",),
     "studyrun.launch": ("run",),
+    "studyrun.models": ("LogitLens", "Model", "Refusing", "SiteEdit"),
     "studyrun.params": (
         "ClassifierRef",
         "ConceptRef",
@@ -153,6 +154,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from studyrun.absence import Absent
     from studyrun.analysis import (
         Asked,
         Classification,
@@ -178,15 +180,12 @@ if TYPE_CHECKING:
         Estimate,
         Fault,
         Inputs,
+        Job,
         Kind,
         Law,
-        LogitLens,
         Measure,
-        Model,
         ModelFacts,
         Position,
-        Refusing,
-        SiteEdit,
         Step,
         Variant,
     )
@@ -194,6 +193,7 @@ if TYPE_CHECKING:
     from studyrun.errors import NoModel, PluginError, QuestionsRefused, StudyError
     from studyrun.hookspecs import hookimpl
     from studyrun.launch import run
+    from studyrun.models import LogitLens, Model, Refusing, SiteEdit
     from studyrun.params import (
         ClassifierRef,
         ConceptRef,

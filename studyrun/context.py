@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from studyrun.errors import NoModel, PluginError, StudyError
 from studyrun.running import batches
+from studyrun.running.machine import free_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from studyrun.contracts import Bound, Component, Kind, Model
+    from studyrun.contracts import Bound, Component, Kind
+    from studyrun.models import Model
     from studyrun.registry import Registry
     from studyrun.running.progress import Progress
     from studyrun.wiring import Wiring
@@ -144,6 +146,15 @@ class StepContext:
     def cache_bytes(self) -> int:
         """How much may be kept of a model's passes, so that they need not be made again."""
         return self._wiring.study.runtime.cache_bytes or CACHE_BYTES
+
+    @property
+    def many_bytes(self) -> int:
+        """How much memory many jobs may take together beyond what one takes.
+
+        Unless the study says otherwise half of what the device has free now: the other half is
+        for what one takes, and for whoever else uses the device.
+        """
+        return self._wiring.study.runtime.many_bytes or free_bytes(self.device) // 2
 
     @property
     def seed(self) -> int:

@@ -1,7 +1,8 @@
-"""What a plugin announces (`Component`), and what steps and models must do and are given.
+"""What a plugin announces (`Component`), and what steps must do and are given.
 
 Nothing here imports torch or polars: a component is data, its target is imported when it runs.
-The contracts of concepts, classifiers, interventions and effects stand in `studyrun.analysis`.
+The contract of models stands in `studyrun.models`, those of concepts, classifiers, interventions
+and effects in `studyrun.analysis`.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
-    from torch import Tensor
 
     from studyrun.artifacts import Artifact, Result
-    from studyrun.edits import Read, Replay
+    from studyrun.edits import Read
+    from studyrun.models import Model
 
 __all__ = [
     "Bound",
@@ -27,15 +28,12 @@ __all__ = [
     "Estimate",
     "Fault",
     "Inputs",
+    "Job",
     "Kind",
     "Law",
-    "LogitLens",
     "Measure",
-    "Model",
     "ModelFacts",
     "Position",
-    "Refusing",
-    "SiteEdit",
     "Step",
     "Variant",
 ]
@@ -128,6 +126,11 @@ class Component:
     estimate: str = ""
     """Steps and data: `module:function` (params, CheckScope) -> Estimate | None, what it will about
     take, for `studyrun plan`; None where nothing can be said. Light, never imports torch."""
+    many: str = ""
+    """Steps: `package.module:name` (Sequence[Job]) -> Iterable[tuple[int, Result]], several ready
+    steps of this component at once, whatever cell of a matrix they belong to: each result as soon
+    as it is there, with its job's number; it is what the target would give. A job that is left out
+    is run by itself by `target`, so that its errors are told in its own name."""
     wants: str = ""
     """Steps: `module:function` (params) -> Iterable[str], the step components whose results it
     shows if they are there: one that the study has no step of, and whose inputs the study makes,
@@ -210,10 +213,13 @@ class CheckScope:
     """What a `check` and an `estimate` may look at: the study around the step."""
 
     model: ModelFacts | None = None
+    """Of the study's model, as far as it can be read."""
     steps: Mapping[str, Bound] = field(default_factory=dict)
     """Earlier steps, by name, with their parameters."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     """Artifact type -> the one of `steps` from which the step takes it."""
+    no_model: bool = False
+    """Whether the study names none, for a `check`; `model` is also None of one that is absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +256,17 @@ class Inputs:
         return self.by_type.get(type_name)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One of several steps of a component that are computed at once: what its target is given."""
+
+    params: Any
+    inputs: Inputs
+    context: Context
+    """Its own notes, folders and model. Of bars one is shown at a time, so the bar of any job may
+    stand for all."""
+
+
 @runtime_checkable
 class Context(Protocol):
     """The shared, warm surroundings of a run; one per process, handed to every step."""
@@ -265,6 +282,10 @@ class Context(Protocol):
     @property
     def cache_bytes(self) -> int:
         """How much may be kept of a model's passes, so that they need not be made again."""
+
+    @property
+    def many_bytes(self) -> int:
+        """How much memory many jobs may take together beyond what one takes (`Component.many`)."""
 
     @property
     def seed(self) -> int:
@@ -314,82 +335,3 @@ class Step(Protocol):
 
     def __call__(self, params: Any, inputs: Inputs, context: Context) -> Result:
         """Compute the artifact."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SiteEdit:
-    """A difference added to the residual stream at one site: x + delta."""
-
-    layer: int
-    position: Position
-    delta: Tensor
-    """(rows, d_model), one row per question, in the order of the questions."""
-
-
-class Model(Protocol):
-    """kind `model`: the target is a function (params, context) -> Model."""
-
-    facts: ModelFacts
-
-    def activations(
-        self,
-        questions: Sequence[str],
-        layers: Sequence[int],
-        positions: Sequence[Position],
-        context: Context,
-    ) -> Tensor:
-        """Residuals after each block, (questions, layers, positions, d_model), float32, on CPU.
-
-        A row does not depend on the other questions.
-
-        Raises:
-            QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
-        """
-
-    def answers(
-        self, questions: Sequence[str], context: Context, edit: SiteEdit | None = None
-    ) -> list[str]:
-        """Greedy answers as text, with `edit` applied exactly once per row at its site.
-
-        Raises:
-            QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
-        """
-
-    def replay(self, questions: Sequence[str], layer: int, context: Context) -> Replay:
-        """The questions, ready to be edited after block `layer` in many runs each.
-
-        Raises:
-            QuestionsRefused: some cannot be taken; says why for each, by row, before computing.
-        """
-
-
-@runtime_checkable
-class Refusing(Protocol):
-    """What a `Model` may offer besides: which questions it cannot take, told beforehand.
-
-    Long work is done in pieces; with this it ends before the first, not at a later one.
-    """
-
-    def refusals(
-        self, questions: Sequence[str], positions: Sequence[Position]
-    ) -> Mapping[int, str]:
-        """Why it cannot give the activations of some questions, by row."""
-
-
-@runtime_checkable
-class LogitLens(Protocol):
-    """What a `Model` may offer besides: which tokens a direction of the stream speaks for."""
-
-    def unembed(self, directions: Tensor) -> Tensor:
-        """What directions (n, d_model) add to the scores of tokens, (n, vocabulary) float32.
-
-        W_U (gamma * (d - mean(d))), the mean subtracted where the final norm is a LayerNorm, not
-        where it is an RMSNorm: the norm's weight is folded into the head, its scale is left out.
-        Every row is held at once, so ask for few.
-
-        Raises:
-            StudyError: the head is not known well enough.
-        """
-
-    def token(self, number: int) -> str:
-        """The text of a token; empty for a number without one."""

@@ -13,6 +13,7 @@ from studyrun.errors import ArtifactDamaged, StudyError
 from studyrun.estimates import outlook
 from studyrun.keys import key_of
 from studyrun.nodes import scope_of
+from studyrun.running.peers import Peers
 from studyrun.running.reasons import differences, why_missing
 from studyrun.running.recipes import recipe_of, sources_of, study_record
 
@@ -54,6 +55,8 @@ class PlannedStep:
     """`<kind> <component>` -> digest of the source that would compute it."""
     outlook: Outlook | None = None
     """What it will about take, if it will run and its component can tell."""
+    others: int = 0
+    """With how many steps it will be computed at once, if nothing fails before."""
 
     @property
     def component(self) -> str:
@@ -97,7 +100,10 @@ class Plan:
 
     def plain(self) -> dict[str, Any]:
         """The plan as JSON: the study, its warnings, and every step in order."""
-        steps = [{"cell": s.cell, "step": s.name, **s.plain()} for s in self.steps]
+        steps = [
+            {"cell": s.cell, "step": s.name, **s.plain(), "with_others": s.others}
+            for s in self.steps
+        ]
         return {"study": self.study, "warnings": list(self.warnings), "steps": steps}
 
 
@@ -115,6 +121,8 @@ def plan(cells: Mapping[str, Wiring], registry: Registry, store: Store, history:
     steps = [
         step for cell, wiring in cells.items() for step in planner.steps(wiring, records[cell])
     ]
+    others = Peers(steps, cells).planned(steps)
+    steps = [replace(step, others=others.get((step.cell, step.name), 0)) for step in steps]
     study = next(iter(cells.values())).study.name
     return Plan(study, cells, records, tuple(steps))
 
@@ -147,6 +155,7 @@ class _Planner:
         missing = [name for name in reads if done[name].action == "blocked"]
         if missing:
             reasons = tuple(f"needs {name}, which is blocked" for name in missing)
+            reasons += self._without_model(node)
             return PlannedStep(cell, node.name, node, "blocked", reasons, reads)
         keys = {name: done[name].key for name in reads}
         try:
@@ -162,6 +171,16 @@ class _Planner:
         return PlannedStep(
             cell, node.name, node, action, reasons, reads, key, recipe, warnings, sources
         )
+
+    def _without_model(self, node: Node) -> tuple[str, ...]:
+        """What is missing of the model that a step takes, as if that were all."""
+        if node.model is None or node.facts is not None:
+            return ()
+        try:
+            self._registry.facts(node.model)
+        except StudyError as error:
+            return (str(error),)
+        return ()
 
     def _estimated(
         self, step: PlannedStep, wiring: Wiring, nodes: Mapping[str, Node]

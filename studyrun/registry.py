@@ -257,7 +257,9 @@ class Registry(Catalog):
 
     def source_digest(self, component: Component) -> str:
         """sha256 over the .py files of the packages that compute it, for source drift."""
-        return digest_of_sources(*(each.target for each in self.behind(component)))
+        behind = self.behind(component)
+        targets = (x for each in behind for x in (each.target, each.many) if x)
+        return digest_of_sources(*targets)
 
     def function(self, component: Component, reference: str) -> Any:
         """What `module:name` (a component's target, say) names; imported now.

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import os
-import time
-import traceback
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from studyrun.artifacts import Manifest
-from studyrun.context import Errand, StepContext, Warm
-from studyrun.errors import ArtifactDamaged, PluginError, StepFailed, StudyError
-from studyrun.keys import digest
+from studyrun.errors import ArtifactDamaged, StepFailed, StudyError
 from studyrun.running.events import Events
-from studyrun.running.execution import call, inputs_of
 from studyrun.running.exports import Exports
 from studyrun.running.history import EVENTS
 from studyrun.running.index import Index
-from studyrun.running.machine import Memory
-from studyrun.running.progress import Progress
+from studyrun.running.making import Maker, damage_behind, label_of, model_identity
+from studyrun.running.options import Options
 from studyrun.running.record import Origin, Record, new_folder
+from studyrun.running.together import Together
 from studyrun.runs import Run
 from studyrun.storing.files import writing
 
@@ -30,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from studyrun.artifacts import Result
-    from studyrun.contracts import Inputs
     from studyrun.plan import Plan, PlannedStep
     from studyrun.registry import Registry
     from studyrun.store import Store
@@ -44,25 +37,6 @@ ATTEMPTS = 4
 MEANWHILE = ("made by another run meanwhile",)
 PATIENCE = 0.5
 """Seconds that anybody waits: another run that starts may be sweeping up after a killed one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to run; none of it can change a result."""
-
-    keep_going: bool = False
-    """After a failure, run what does not need the failed step."""
-    wait: float = 0.0
-    """Seconds to wait for another process that makes the same artifact."""
-    progress: Progress = field(default_factory=Progress)
-    study_file: Path | None = None
-    """Where the study stands, for the record and for messages."""
-    command: str | None = None
-    """What was typed, if the run was started so; for the record."""
-    rerun: str | None = None
-    """The command that does the same again, if there is a file; for the record."""
-    lines: dict[str, str] = field(default_factory=dict)
-    """Step -> `file:line` in the study, for messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +89,10 @@ class _Runner:
             self.folder, plan, registry, Origin(options.study_file, options.command, options.rerun)
         )
         self.exports = {cell: Exports(self.folder / cell) for cell in plan.cells}
-        self.keys: dict[str, dict[str, str]] = {cell: {} for cell in plan.cells}
-        for step in plan.steps:
-            self.keys[step.cell][step.name] = step.key
-        self.users = Counter(map(_model_identity, plan.steps))
+        self.maker = Maker(plan, registry, store, self.record, options, self.tell)
+        self.together = Together(self.maker, self._may_run, self._why)
+        self.users = Counter(map(model_identity, plan.steps))
         """Model -> how many steps to come may need it."""
-        self.warm, self.memory = Warm(), Memory()
         self.lost: dict[tuple[str, str], str] = {}
         """(cell, step) -> why it will not be there."""
         self.failed: dict[str, str] = {}
@@ -156,7 +128,7 @@ class _Runner:
             if self.errors and not self.options.keep_going:
                 return
             self._one_step(step)
-            self._let_go(_model_identity(step))
+            self._let_go(model_identity(step))
 
     def _index(self) -> None:
         """Show the cells of a matrix side by side; where that fails, the run is as good."""
@@ -173,6 +145,9 @@ class _Runner:
         self.tell("note", message=message)
 
     def _finish(self, status: str) -> None:
+        for step in self.together.ahead:  # the run ends before its turn
+            with suppress(StudyError):  # it is stored, and what is wrong is told by the next run
+                self._show(step)
         error = str(self.errors[0]) if self.errors else None
         try:
             seconds = self.record.finish(status, self.events.warnings, error)
@@ -206,7 +181,7 @@ class _Runner:
                 step, [f"needs {name}, which {self.lost[step.cell, name]}" for name in missing]
             )
         elif step.action == "blocked":
-            self._fail(step, StepFailed(_label(step), "; ".join(step.reasons)))
+            self._fail(step, StepFailed(label_of(step), "; ".join(step.reasons)))
         elif step.key in self.failed:
             self._block(step, [f"the same as {self.failed[step.key]}, which failed"])
         else:
@@ -219,14 +194,35 @@ class _Runner:
         """See to it that the step's artifact is stored and shown; repair what it meets."""
         for attempt in range(ATTEMPTS):
             try:
-                if not self._reuse(step, step.reasons if step.action == "reuse" else MEANWHILE):
-                    self._make(step)
+                self._attempt(step, last=attempt == ATTEMPTS - 1)
                 return
             except StudyError as error:
-                damage = _damage_behind(error)
+                damage = damage_behind(error)
                 if damage is None or attempt == ATTEMPTS - 1:
                     raise
                 self._repair(step, damage)
+
+    def _attempt(self, step: PlannedStep, *, last: bool) -> None:
+        if self._was_made(step):
+            return
+        if self._reuse(step, step.reasons if step.action == "reuse" else MEANWHILE):
+            return
+        if not last:  # others' inputs may be damaged, too
+            self.together.make(step)
+        if not self._was_made(step):
+            self._make(step)
+
+    def _was_made(self, step: PlannedStep) -> bool:
+        """Whether it was made together with others, and now is shown."""
+        made = self.together.has_made(step)
+        if made:
+            self._show(step)
+        return made
+
+    def _may_run(self, step: PlannedStep) -> bool:
+        """Whether nothing has gone wrong so far that forbids it."""
+        lost = any((step.cell, name) in self.lost for name in (step.name, *step.reads))
+        return not lost and step.key not in self.failed
 
     def _reuse(self, step: PlannedStep, reasons: Sequence[str]) -> bool:
         if self.store.state(step.key) != "stored":
@@ -244,7 +240,7 @@ class _Runner:
         with self.store.lock(step.key, max(self.options.wait, PATIENCE), waiting):
             if self._reuse(step, MEANWHILE):
                 return
-            self._compute(step, self._why(step))
+            self.maker.make(step, self._why(step))
         self._show(step)
 
     def _why(self, step: PlannedStep) -> list[str]:
@@ -254,58 +250,11 @@ class _Runner:
             return ["its stored artifact was damaged"]
         return ["its artifact is no longer in the store"]
 
-    def _compute(self, step: PlannedStep, reasons: list[str]) -> None:
-        facts = {"component": step.component, "key": step.key}
-        self.record.step(step, status="running", action="run", reasons=reasons)
-        self.tell("step-started", step, **facts, reasons=reasons)
-        self.memory.reset()
-        start = time.monotonic()
-        result = self._call(step)
-        made = step.node.bound.component.makes
-        manifest = Manifest(step.key, made, step.component, {}, {}, dict(step.sources))
-        self.store.put(manifest, result)
-        self.store.clear_partial(step.key)
-        seconds = round(time.monotonic() - start, 3)
-        peak = self.memory.peak()
-        self.record.step(step, status="done", seconds=seconds, peak_memory=peak)
-        self.tell("step-finished", step, **facts, seconds=seconds)
-
-    def _call(self, step: PlannedStep) -> Result:
-        """The target's result; whatever it raises becomes a StudyError that names the place."""
-        try:
-            return call(step, self._inputs(step), self._context(step), self.registry)
-        except PluginError as error:
-            said = "\n".join([error.message, f"  step: {_label(step)}", *self._places(step, error)])
-            raise PluginError(error.plugin, said) from error
-        except (Exception, SystemExit) as error:  # a plugin's code: it may raise anything
-            damage = _damage_behind(error)
-            if damage is not None:
-                raise damage from error
-            raise StepFailed(_label(step), self._post_mortem(step, error)) from error
-        finally:
-            self.store.clear_scratch(step.key)
-
-    def _inputs(self, step: PlannedStep) -> Inputs:
-        return inputs_of(
-            step, self.keys[step.cell], self.plan.records[step.cell], self.registry, self.store
-        )
-
-    def _context(self, step: PlannedStep) -> StepContext:
-        errand = Errand(
-            tell=lambda message: self.tell("note", step, message=message),
-            scratch=lambda: self.store.scratch(step.key),
-            model=step.node.model,
-            model_identity=_model_identity(step),
-            partial=lambda: self.store.partial(step.key, digest(dict(step.sources))[:16]),
-        )
-        wiring, progress = self.plan.cells[step.cell], self.options.progress
-        return StepContext(wiring, self.registry, self.warm, progress, errand)
-
     def _let_go(self, model: str) -> None:
         """Drop a model after the last step that may need it."""
         self.users[model] -= 1
         if not self.users[model]:
-            self.warm.drop(model)
+            self.maker.warm.drop(model)
 
     def _show(self, step: PlannedStep) -> None:
         shows = step.node.bound.component.shows
@@ -335,27 +284,11 @@ class _Runner:
                 self._provide(other)
                 return
 
-    def _post_mortem(self, step: PlannedStep, error: BaseException) -> str:
-        """What failed, whose it is, where it stands in the study, and where the traceback is."""
-        owner = self.registry.owner(step.node.bound.component).label
-        said = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
-        whose = f"  component: {step.component}, of plugin {owner}"
-        return "\n".join([said, whose, *self._places(step, error)])
-
-    def _places(self, step: PlannedStep, error: BaseException) -> list[str]:
-        """A line each: where the step stands in the study, and where the traceback is."""
-        file = self.folder / "errors" / f"{'-'.join(filter(None, [step.cell, step.name]))}.txt"
-        with writing(self.folder):
-            file.parent.mkdir(exist_ok=True)
-            file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        place = self.options.lines.get(step.node.step)
-        return [*([f"  study: {place}"] if place else []), f"  traceback: {file}"]
-
     def _fail(self, step: PlannedStep, error: StudyError) -> None:
         self.errors.append(error)
         self.lost[step.cell, step.name] = "failed"
         if step.key:
-            self.failed[step.key] = _label(step)
+            self.failed[step.key] = label_of(step)
         self.tell("step-failed", step, message=str(error))
         self.record.step(step, status="failed", error=str(error))
 
@@ -363,23 +296,3 @@ class _Runner:
         self.lost[step.cell, step.name] = "is blocked"
         self.tell("step-blocked", step, reasons=reasons)
         self.record.step(step, status="blocked", action="blocked", reasons=reasons)
-
-
-def _label(step: PlannedStep) -> str:
-    return "/".join(filter(None, [step.cell, step.name]))
-
-
-def _model_identity(step: PlannedStep) -> str:
-    model = step.recipe.get("model")
-    return digest([model, step.recipe["dtype"]]) if model else ""
-
-
-def _damage_behind(error: BaseException | None) -> ArtifactDamaged | None:
-    """The damaged artifact that an exception goes back to, if it does."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        if isinstance(error, ArtifactDamaged):
-            return error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
-    return None

@@ -182,6 +182,8 @@ class Explanation:
     key: str
     recipe: Mapping[str, Any]
     seconds: float | None = None
+    together: int = 1
+    """How many steps were made at once with it, which share their time; itself among them."""
     error: str | None = None
 
 

@@ -60,6 +60,8 @@ class Runtime:
     """CPU threads; None: what the machine offers."""
     cache_bytes: int | None = None
     """What is kept of a model's passes for further edits; None: `context.CACHE_BYTES`."""
+    many_bytes: int | None = None
+    """What steps computed together may take beyond what one takes; None: half of what is free."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from studyrun import params
+from studyrun.absence import Absent
 from studyrun.contracts import CheckScope
 from studyrun.errors import PluginError, StudyError
 from studyrun.faults.findings import Finding
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from studyrun.nodes import Node
     from studyrun.registry import Registry
 
-    AskFacts = Callable[[Bound], ModelFacts]
+    AskFacts = Callable[[Bound], ModelFacts | None]
 
 __all__ = ["with_variants"]
 
@@ -40,7 +41,7 @@ def with_variants(
         nodes: of a study, in an order in which they can run.
         registry: asks their components what they want, and binds what is changed.
         folder: the study's, which relative paths are relative to.
-        facts: says what is known of a model; may raise StudyError.
+        facts: says what is known of a model, None if that is nothing; may raise StudyError.
     """
     cloner = _Cloner(registry, folder, facts)
     for node in nodes:
@@ -143,6 +144,8 @@ class _Cloner:
 
     def _ask(self, bound: Bound, scope: CheckScope, what: str) -> None:
         for fault in self.registry.check(bound, scope):
+            if isinstance(fault, Absent):  # then it is so in the study as well, and told there
+                continue
             path = ".".join(map(str, fault.path))
             raise StudyError(f"{what} would be wrong in its {path}: {fault.message}")
 

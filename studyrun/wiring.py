@@ -83,6 +83,13 @@ class Models:
             raise found
         return found
 
+    def find(self, model: Bound) -> ModelFacts | None:
+        """The same; None where its files cannot be read, which blocks the steps that take it."""
+        try:
+            return self.facts(model)
+        except StudyError:
+            return None
+
 
 def wire(study: Study, registry: Registry) -> Wiring:
     """The study's nodes with typed parameters and their inputs.
@@ -111,8 +118,10 @@ def _wire(study: Study, registry: Registry, models: Models) -> Wiring:
     if study.hypotheses:
         bound[VERDICTS] = registry.bind("step", VERDICTS)
     model = registry.bind("model", study.model.ref, study.folder) if study.model else None
-    nodes = nodes_of(links, bound, model, models.facts(model) if model else None)
-    all_nodes, unfit = with_variants(nodes, registry, study.folder, models.facts)
+    known = models.find(model) if model else None
+    nodes = nodes_of(links, bound, model, known)
+    facts = models.facts if known else models.find  # of other weights too, nothing is known
+    all_nodes, unfit = with_variants(nodes, registry, study.folder, facts)
     _demand(study, unfit)
     return Wiring(study, all_nodes, model)
 

@@ -42,6 +42,8 @@ def explanation_text(explanation: Explanation) -> str:
     """Why one step of one cell ran or was reused, and everything its key was made from."""
     done = spoken(explanation.status)
     took = f" in {explanation.seconds:.1f} s" if explanation.seconds else ""
+    if explanation.together > 1:
+        took += f", its share of the time that {explanation.together} steps took together"
     lines = [paint(f"{place_of(explanation.cell, explanation.step)}: {done}{took}", "bold")]
     lines += [f"  because {reason}" for reason in explanation.reasons]
     lines += [f"  warning: {warning}" for warning in explanation.warnings]
@@ -80,7 +82,8 @@ def place_of(cell: str, step: str) -> str:
 
 
 def _why(step: PlannedStep) -> str:
-    return "; ".join(step.reasons)
+    others = [f"with {step.others} other{'s' * (step.others > 1)}"] if step.others else []
+    return "; ".join([*step.reasons, *others])
 
 
 def coloured(text: str) -> list[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studyrun import params
+from studyrun.absence import Absent
 from studyrun.errors import PluginError, StudyError
-from studyrun.faults.findings import Finding
+from studyrun.faults.findings import ABSENT, Finding
 from studyrun.faults.references import references
 from studyrun.wiring import Models
 
@@ -152,7 +153,7 @@ class Checks:
         if isinstance(bound, StudyError):
             return None, [_refused(bound, usage)]
         found = self._check(usage, bound, scope)
-        return (None if found else bound), found
+        return (bound if all(each.code == ABSENT for each in found) else None), found
 
     def _bind(self, usage: Usage) -> Bound | StudyError:
         key = json.dumps([usage.kind, usage.ref])
@@ -194,4 +195,5 @@ def _refused(error: StudyError, usage: Usage) -> Finding:
 
 def _placed(fault: Fault, usage: Usage) -> Finding:
     path = (*usage.inside, *fault.path)
-    return Finding(path, fault.message, "component", allowed=fault.allowed, within=fault.within)
+    code = ABSENT if isinstance(fault, Absent) else "component"
+    return Finding(path, fault.message, code, allowed=fault.allowed, within=fault.within)

@@ -12,7 +12,10 @@ from studyrun.reading.places import piece_of
 if TYPE_CHECKING:
     from studyrun.source import Span
 
-__all__ = ["Finding", "located"]
+__all__ = ["ABSENT", "Finding", "located"]
+
+ABSENT = "absent"
+"""The code of what is no fault of the study: what it names is not on this machine (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ def located(finding: Finding, root: Node) -> Diagnostic | None:
         code=finding.code,
         allowed=finding.allowed,
         suggestion=finding.suggestion,
+        severity="warning" if finding.code == ABSENT else "error",
     )
 
 

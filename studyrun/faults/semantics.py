@@ -118,15 +118,16 @@ class Semantics:
                 usages[MODEL], CheckScope(), wrong.get((MODEL,), ())
             )
             yield from found
+            known = model if not found else None  # of one that is absent nothing is known
             try:
-                facts = self._checks.models.facts(model) if model else None
+                facts = self._checks.models.facts(known) if known else None
             except StudyError as error:
                 yield Finding((MODEL, "with"), str(error), "model")
         for each in links:
             usage = usages[each.slot.name]
             above = {name: bound[name] for name in bound if name in each.ancestors}
             inputs = {made: name for made, name in each.inputs.items() if name in above}
-            scope = CheckScope(facts, above, inputs)
+            scope = CheckScope(facts, above, inputs, no_model=MODEL not in usages)
             one, found = self._checks.examine(usage, scope, wrong.get(usage.path, ()))
             bound |= {each.slot.name: one} if one else {}
             yield from (_at_asker(fault, each.slot) for fault in found)

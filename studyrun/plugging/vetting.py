@@ -16,8 +16,8 @@ __all__ = ["estimate_fault", "faults_of", "variant_faults"]
 KINDS: tuple[str, ...] = get_args(Kind)
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 TARGET = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-ROLES = ("check", "digest", "facts", "variants", "tables", "estimate", "wants", "shows")
-"""Fields of a record that name a light function."""
+ROLES = ("check", "digest", "facts", "variants", "tables", "estimate", "many", "wants", "shows")
+"""Fields of a record that name a function beside the target; all but `many` are light."""
 REPORT = "report"
 TAKES = re.compile(r"\*|[a-z][a-z0-9]*(-[a-z0-9]+)*\??")
 
@@ -95,7 +95,7 @@ def _references(record: Component) -> list[str]:
 def _misplaced(record: Component) -> list[str]:
     """Functions that a component of that kind is never asked for."""
     faults = []
-    for role in ("variants", "wants"):
+    for role in ("variants", "many", "wants"):
         if getattr(record, role) and record.kind != "step":
             faults.append(f"{role}, which a {record.kind} cannot ask for; only a step can")
     if record.shows and record.makes != REPORT:

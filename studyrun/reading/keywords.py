@@ -124,6 +124,11 @@ def _runtime() -> Schema:
                 "description": "What is kept of passes for further edits; 2 GiB if not given.",
                 **count,
             },
+            "many_bytes": {
+                "description": "Memory for steps computed together, beyond one's; half of what "
+                "is free if not given.",
+                **count,
+            },
         },
         "additionalProperties": False,
     }

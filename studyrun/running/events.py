@@ -15,6 +15,9 @@ Every event has `time` (UTC) and `event`; those of a step also `cell` and `step`
 | `waiting` | another process makes the same artifact | `message`, `key` |
 | `damaged` | a stored file is not as it was written | `message`, `key` |
 | `run-finished` | the run ends, well or not | `status`, `seconds` |
+
+Steps that are made at once say in `together` how many they are when they start and finish; then
+`seconds` are those of all so far. One that comes back without a result starts again, alone.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Calling one step's target and holding it to its contract."""
+"""Calling a step's target, or what computes many steps at once, and holding it to its contract."""
 
 from __future__ import annotations
 
 import inspect
-from functools import cache
+from collections.abc import Generator, Iterable
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from studyrun.artifacts import Artifact
@@ -13,15 +14,27 @@ from studyrun.errors import PluginError
 from studyrun.storing import contents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from studyrun.artifacts import Result
-    from studyrun.contracts import Context
+    from studyrun.contracts import Context, Job
     from studyrun.plan import PlannedStep
     from studyrun.registry import Registry
     from studyrun.store import Store
 
-__all__ = ["call", "inputs_of", "view_of"]
+__all__ = ["ManyFailed", "call", "call_many", "inputs_of", "view_of"]
+
+END = object()
+FORMS = {1: "(jobs)", 2: "(params, context)", 3: "(params, inputs, context)"}
+"""What is called with so many arguments, in words."""
+
+
+class ManyFailed(Exception):  # noqa: N818  # never leaves the runner
+    """What a component's `many` raised, told from what it did to its contract."""
+
+    def __init__(self, cause: BaseException) -> None:
+        self.cause = cause
+        super().__init__(str(cause))
 
 
 def view_of(registry: Registry, type_name: str) -> type[Artifact]:
@@ -94,12 +107,66 @@ def call(step: PlannedStep, inputs: Inputs, context: Context, registry: Registry
     return result
 
 
+def call_many(
+    step: PlannedStep, jobs: Sequence[Job], registry: Registry
+) -> Generator[tuple[int, Result], None, None]:
+    """The results of several jobs, each with its job's number and known to be storable.
+
+    Args:
+        step: that of the first job.
+        jobs: of its component.
+        registry: knows the component's `many`.
+
+    Raises:
+        PluginError: `many` cannot be called, or gave what it must not.
+        ManyFailed: it raised.
+    """
+    component = step.node.bound.component
+    many = registry.function(component, component.many)
+    _must_take(many, (jobs,), step, registry)
+    seed_globals(jobs[0].context.seed)
+    found = _attempt(many, jobs)
+    if not isinstance(found, Iterable):
+        fault = f"many returned {type(found).__name__}, not pairs of a number and a Result"
+        raise _blame(step, registry, fault)
+    try:
+        yield from _held_to_contract(_attempt(iter, found), jobs, partial(_blame, step, registry))
+    finally:
+        if isinstance(found, Generator):
+            found.close()
+
+
+def _held_to_contract(
+    pairs: Iterator[Any], jobs: Sequence[Job], blame: Callable[[str], PluginError]
+) -> Iterator[tuple[int, Result]]:
+    left = set(range(len(jobs)))
+    while (pair := _attempt(next, pairs, END)) is not END:
+        if not (isinstance(pair, tuple) and len(pair) == 2 and type(pair[0]) is int):
+            raise blame(f"many gave {type(pair).__name__}, not a pair of a number and a Result")
+        number, result = pair
+        if number not in left:
+            again = "again" if 0 <= number < len(jobs) else f"of {len(jobs)}"
+            raise blame(f"many gave job {number} {again}")
+        fault = contents.fault_of(result)
+        if fault is not None:
+            raise blame(f"many, job {number}: {fault}")
+        left.remove(number)
+        yield number, result
+
+
+def _attempt(function: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return function(*given)
+    except (Exception, SystemExit) as error:  # a plugin's code: it may raise anything
+        raise ManyFailed(error) from error
+
+
 def _must_take(target: Any, given: tuple[Any, ...], step: PlannedStep, registry: Registry) -> None:
     try:
         inspect.signature(target).bind(*given)
     except (TypeError, ValueError) as error:
-        expected = "(params, context)" if len(given) == 2 else "(params, inputs, context)"
-        raise _blame(step, registry, f"target must take {expected}: {error}") from error
+        what = "many" if len(given) == 1 else "target"
+        raise _blame(step, registry, f"{what} must take {FORMS[len(given)]}: {error}") from error
 
 
 def _blame(step: PlannedStep, registry: Registry, message: str) -> PluginError:

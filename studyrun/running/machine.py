@@ -10,14 +10,18 @@ import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studyrun import __version__
 
-__all__ = ["Memory", "cores", "git_state", "hardware", "may_have_gpu", "versions"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Memory", "cores", "free_bytes", "git_state", "hardware", "may_have_gpu", "versions"]
 
 LIBRARIES = ("numpy", "polars", "safetensors", "scipy", "tokenizers", "torch", "transformers")
 DRIVER = Path("/proc/driver/nvidia/version")
+GROUP = Path("/sys/fs/cgroup")
 GIT_SECONDS = 5.0
 """A repository that takes longer than this to answer is recorded as unknown."""
 
@@ -87,6 +91,36 @@ def _memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def free_bytes(device: torch.device) -> int:
+    """The memory that a device has free: of the processor's what programs can get without swapping.
+
+    A container's limit counts, as far as Linux tells it.
+    """
+    if device.type == "cuda":
+        from torch import cuda
+
+        unused = cuda.memory_reserved(device) - cuda.memory_allocated(device)
+        return int(cuda.mem_get_info(device)[0]) + unused
+    return min([room for room in (_available(), _room_in_group()) if room is not None], default=0)
+
+
+def _available() -> int | None:
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    memory = _memory()
+    return memory and memory // 2  # nobody tells what is free
+
+
+def _room_in_group() -> int | None:
+    """What the control group of a container leaves; None where there is no limit."""
+    with suppress(OSError, ValueError):  # no such file, or the limit is `max`
+        limit, used = (int((GROUP / f"memory.{x}").read_text()) for x in ("max", "current"))
+        return max(0, limit - used)
+    return None
 
 
 def _torch_facts() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from studyrun.diagnostics import visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["Progress", "line_of"]
+__all__ = ["OneBar", "Progress", "line_of"]
 
 DELAY = 2.0
 """Seconds before a bar appears."""
@@ -73,15 +73,41 @@ class Progress:
                 update(1)
 
 
+class OneBar(Progress):
+    """Another's bars, one at a time: steps that are computed together may open one each."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._open = progress, False
+
+    def show(self, event: Mapping[str, Any]) -> None:
+        """Write the event's line."""
+        self._progress.show(event)
+
+    @contextmanager
+    def bar(self, *, total: int | None, label: str, unit: str) -> Iterator[Callable[[int], Any]]:
+        """A bar, or none while there is one."""
+        if self._open:
+            yield lambda _done: None
+            return
+        self._open = True
+        try:
+            with self._progress.bar(total=total, label=label, unit=unit) as done:
+                yield done
+        finally:
+            self._open = False
+
+
 def line_of(event: Mapping[str, Any]) -> str:
     """What to say of an event; empty where there is nothing worth a line."""
     where = "/".join(filter(None, [event.get("cell"), event.get("step")]))
     head = f"{where}: " if where else ""
+    others = event.get("together", 1) - 1
+    with_others = f", with {others} other{'s' * (others > 1)}" if others else ""
     match event["event"]:
         case "step-started":
-            return f"{head}{event['component']} ({'; '.join(event['reasons'])})"
+            return f"{head}{event['component']} ({'; '.join(event['reasons'])}){with_others}"
         case "step-finished":
-            return f"{head}done in {event['seconds']:.1f} s"
+            return f"{head}done in {event['seconds']:.1f} s{with_others}"
         case "step-reused":
             return f"{head}reused"
         case "step-failed":

@@ -3,13 +3,16 @@
 ```
 format, run, study, status, started, ended, seconds, study_file, command, rerun, warnings, error
 cells: {<cell>: {study, study_digest, steps: {<step>: {component, plugin, type, action, reasons,
-        warnings, key, recipe, wanted_by, status, seconds, peak_memory, error}}}}
+        warnings, key, recipe, wanted_by, status, seconds, together, peak_memory, error}}}}
 seed, versions, plugins, git, hardware, peak_memory
 index: the key of the page over a matrix' cells, where there is one
 ```
 
 `command` is what was typed, word for word, null for a run from Python; `rerun` is the command that
 does the same again, from the same folder: study, `--set`, `-p` and `--out`.
+
+Of steps that were made at once, `together` says how many they were; `seconds` is the share of
+each in the time that they took, `peak_memory` is that of all.
 
 `status` of a run: running (or killed), done, failed, interrupted; of a step: planned, running,
 done, reused, failed, blocked, interrupted.

@@ -16,7 +16,9 @@ from toys import DOCUMENT, QUIET, changed
 
 from studyrun.context import Errand, StepContext, Warm, seed_globals, seed_of
 from studyrun.errors import PluginError, StudyError
+from studyrun.running import machine
 from studyrun.running.batches import DEFAULT_BATCH, in_batches, is_out_of_memory
+from studyrun.running.machine import hardware
 from studyrun.running.progress import Progress, line_of
 from studyrun.study import Study
 from studyrun.wiring import wire
@@ -31,6 +33,24 @@ def context(lab, document=DOCUMENT, *, warm=None, notes=None, identity="m"):
     tell = (lambda _message: None) if notes is None else notes.append
     errand = Errand(tell, lambda: Path("scratch"), wiring.model, identity)
     return StepContext(wiring, lab.registry, warm or Warm(), QUIET, errand)
+
+
+def test_the_memory_of_many_jobs_is_the_study_s_or_half_of_what_is_free(lab):
+    """Law: unless the study says otherwise, 0 < many_bytes <= physical memory / 2."""
+    assert context(lab, changed("runtime.many_bytes", 5)).many_bytes == 5
+    budget = context(lab).many_bytes
+    assert 2**20 < budget <= hardware()["memory_bytes"] // 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "room"), [("900\n", "300\n", 600), ("100", "300", 0), ("max", "300", None)]
+)
+def test_a_container_s_limit_counts(tmp_path, monkeypatch, limit, used, room):
+    (tmp_path / "memory.max").write_text(limit)
+    (tmp_path / "memory.current").write_text(used)
+    monkeypatch.setattr(machine, "GROUP", tmp_path)
+    free = machine.free_bytes(torch.device("cpu"))
+    assert free == room if room is not None else free > 2**20
 
 
 # Seeds

@@ -23,6 +23,9 @@ FORKER = """
 import json, os, signal, sys
 import numpy, polars, scipy.stats, torch, transformers
 import studyrun.running.preparation, studyrun.runner, studyrun.runs
+import studyrun_data.jsonl, studyrun_extract.extract, studyrun_intervene.steps.editing
+import studyrun_models.codi, studyrun_sae.encode_step, studyrun_sae.train_step
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
 
 def run(job):
     flushes, fsync = 0, os.fsync
@@ -48,7 +51,9 @@ for line in sys.stdin:
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-"""Imports once what is heavy and has run nothing yet, so that a run costs only itself."""
+"""Imports once what is heavy and has run nothing yet, so that a run costs only itself.
+
+An instant of it falls into its work, then, and not into its imports."""
 
 
 class Forker:

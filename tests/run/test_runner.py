@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from toys import DOCUMENT, Lab, cell, changed, contents, start
+from toys import DOCUMENT, Lab, cell, changed, contents, damage, forget, start
 
 from studyrun.errors import PluginError, StepFailed, StoreBusy, StudyError
 from studyrun.running.history import read_record, resolve
@@ -32,14 +32,6 @@ def told(outcome):
 def statuses(outcome, cell=""):
     steps = record(outcome)["cells"][cell]["steps"]
     return {name: entry["status"] for name, entry in steps.items()}
-
-
-def damage(lab, key, name="table.parquet"):
-    file = lab.store.folder / key / name
-    file.chmod(0o644)
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
-    file.write_bytes(content)
 
 
 # What a run leaves
@@ -305,7 +297,7 @@ def test_damage_that_a_step_meets_in_its_input_is_repaired_on_the_way(lab, calls
     def damaging(params, inputs, context):
         if not (lab.store.folder / "quarantine").exists():
             damage(lab, key)
-            lab_store_forgets(inputs["draws"])
+            forget(inputs["draws"])
         return original(params, inputs, context)
 
     monkeypatch.setattr(toy, "add_up", damaging)
@@ -314,11 +306,6 @@ def test_damage_that_a_step_meets_in_its_input_is_repaired_on_the_way(lab, calls
     assert calls().count("toy-draw") == 2
     assert "damaged" in {event["event"] for event in events(outcome)}
     assert lab.store.state(key) == "stored"
-
-
-def lab_store_forgets(artifact):
-    """As in a process that has not read the file yet."""
-    artifact._verify.__closure__[1].cell_contents._verified.clear()
 
 
 # Several at once, and the end of a process

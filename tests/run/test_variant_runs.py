@@ -6,9 +6,9 @@ import yaml
 from toys import DOCUMENT, PLUGIN, cell, changed
 
 import studyrun
-from studyrun import runner
 from studyrun.cli.outcome import plan_text
 from studyrun.keys import key_of
+from studyrun.running import making
 from studyrun.running.history import read_record
 from studyrun.runs import explain
 
@@ -167,9 +167,9 @@ def test_a_run_that_was_interrupted_goes_on(lab, calls, monkeypatch):
             raise KeyboardInterrupt
         return call(step, inputs, context, registry)
 
-    call = runner.call
+    call = making.call
     with monkeypatch.context() as patched:
-        patched.setattr(runner, "call", stop)
+        patched.setattr(making, "call", stop)
         with pytest.raises(KeyboardInterrupt):
             lab.run(asking(WIDE))
     assert lab.reasons(asking(WIDE))["sums@wide"] == (

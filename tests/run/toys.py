@@ -96,6 +96,20 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+def damage(lab: Lab, key: str, name: str = "table.parquet") -> None:
+    """Flip a bit in the middle of a stored file."""
+    file = lab.store.folder / key / name
+    file.chmod(0o644)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def forget(artifact: Any) -> None:
+    """As in a process that has not read the artifact's files yet."""
+    artifact._verify.__closure__[1].cell_contents._verified.clear()
+
+
 def start(script: str, *arguments: object, **env: str) -> subprocess.Popen[str]:
     """A Python process that can import this module."""
     paths = [str(Path(__file__).parent), str(PLUGIN.parents[2])]
