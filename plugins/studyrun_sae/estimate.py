@@ -6,7 +6,7 @@ from studyrun import CheckScope, Estimate
 from studyrun_data.sizes import size_of
 from studyrun_sae.params import K_SPARSE, SaeTrain
 
-__all__ = ["estimate"]
+__all__ = ["estimate", "member_bytes", "site_bytes"]
 
 FLOAT = 4
 PASSES = 6
@@ -15,6 +15,9 @@ UPDATE = 60
 """What an optimiser's step costs for each weight: it waits for memory, not for arithmetic."""
 COPIES = 6
 """Of the weights: gradients, Adam's two means, what is made on the way. Of a batch's z likewise."""
+
+OF_A_BATCH = 12
+"""Matrices (batch, d_sae) at the peak of a stacked step, with places and masks of the chosen."""
 
 
 def estimate(params: SaeTrain, scope: CheckScope) -> Estimate | None:
@@ -37,3 +40,17 @@ def estimate(params: SaeTrain, scope: CheckScope) -> Estimate | None:
         bytes=FLOAT * (3 * rows * d_in + COPIES * (weights + batch)),
         note=f"{params.epochs} epochs of {rows:,} rows, {d_in} x {d_sae:,} features",
     )
+
+
+def member_bytes(params: SaeTrain, batch: int, d_in: int) -> int:
+    """Bytes of one SAE in a stack: what is learnt, its gradients and means, a batch on its way.
+
+    4 (6 * 2 d_in d_sae + batch (12 d_sae + 8 d_in))
+    """
+    learnt = COPIES * 2 * d_in * params.d_sae
+    return FLOAT * (learnt + batch * (OF_A_BATCH * params.d_sae + 8 * d_in))
+
+
+def site_bytes(rows: int, d_in: int) -> int:
+    """Bytes of the rows of one site: all of them, those of the train split, these scaled."""
+    return FLOAT * 3 * rows * d_in

@@ -14,6 +14,7 @@ from studyrun import Context, Inputs, Result, SaeWeights, StudyError
 from studyrun_extract.view import Activations
 from studyrun_sae.artifacts import demand_alike, describe, fingerprint
 from studyrun_sae.formats.header import fingerprint_file
+from studyrun_sae.formats.recognition import header_of
 from studyrun_sae.formats.tensors import Tensors
 from studyrun_sae.loading import format_name
 from studyrun_sae.neutral import sae_of
@@ -43,12 +44,25 @@ def run(params: SaeLoad, inputs: Inputs, context: Context) -> Result:
         x, splits = _rows(sae, activations, path), activations.table["split"].to_list()
         table = quality(sae.to(context.device), x.to(context.device), splits)
         _tell_of_quality(table, context)
-    meta = describe(sae) | {"format": format_name(params.format), "origin": dict(weights.origin)}
+    meta = describe(sae) | {"format": _format(params, path), "origin": _said(weights)}
     return Result(
         tables={"quality": table},
         tensors=sae.weights | fingerprint(sae, x, FINGERPRINT_ROWS),
         meta=meta if activations is None else meta | {"model": activations.meta.get("model")},
     )
+
+
+def _format(params: SaeLoad, path: Path) -> str:
+    """The format that the files are in, recognised or named."""
+    name = format_name(params.format)
+    header = header_of(name, path)
+    return name if header is None else header.format
+
+
+def _said(weights: SaeWeights) -> dict[str, Any]:
+    """What the files say of where the SAE comes from, whether it was followed or not."""
+    said = {**weights.origin, "layer": weights.layer, "position": weights.position}
+    return {name: value for name, value in said.items() if value not in (None, "")}
 
 
 def _probe_rows(d_in: int, generator: torch.Generator) -> Float[Tensor, "rows d_in"]:
@@ -92,8 +106,9 @@ def _demand_fingerprint(sae: SAE, path: Path) -> None:
     if file is None:
         return
     found = Tensors.load(file, "sae-save")
+    rows = next(iter(found.found["x"].shape), 0) if "x" in found.found else 0
     parts = (("x", sae.d_in), ("z", sae.d_sae), ("x_hat", sae.d_in))
-    x, z, x_hat = (found.take(name, len(found.found.get(name, ())), width) for name, width in parts)
+    x, z, x_hat = (found.take(name, max(rows, 1), width) for name, width in parts)
     own = sae.encode(x)
     demand_alike(own, z, f"{file}: z", CHANGED)
     demand_alike(sae.decode(own), x_hat, f"{file}: x_hat", CHANGED)
@@ -101,13 +116,18 @@ def _demand_fingerprint(sae: SAE, path: Path) -> None:
 
 def _tell(weights: SaeWeights, sae: SAE, context: Context) -> None:
     """Say where the file's word was not what was taken."""
-    told = {"layer": weights.layer, "position": weights.position}
-    for name, value in told.items():
-        if value is not None and value != getattr(sae, name):
-            context.note(f"the file says {name} {value}, the study {getattr(sae, name)}")
-    known: dict[str, Any] = {name: text for name, text in weights.origin.items() if text}
-    if known:
-        context.note(f"the file says {', '.join(f'{k} {v}' for k, v in known.items())}")
+    said = _said(weights)
+    for name in SITE:
+        if said.get(name, getattr(sae, name)) != getattr(sae, name):
+            context.note(f"the file says {name} {said[name]}, the study {getattr(sae, name)}")
+    if weights.layer is None and "hook" in said:
+        context.note(
+            f"{said['hook']} is no residual stream after a block; the SAE is taken for one of "
+            f"that after block {sae.layer}, as the study says"
+        )
+    origin = ", ".join(f"{name} {said[name]}" for name in said if name not in SITE)
+    if origin:
+        context.note(f"the file says {origin}")
 
 
 def _tell_of_quality(table: pl.DataFrame, context: Context) -> None:

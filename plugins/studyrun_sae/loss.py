@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from studyrun_sae.architectures import Active
-from studyrun_sae.recipes.contract import Passed, Recipe
+from studyrun_sae.recipes.choosing import Several, largest, spread
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance
 from studyrun_sae.sae import decode_active
 
 __all__ = ["LossTerms", "loss_terms"]
@@ -20,11 +21,11 @@ __all__ = ["LossTerms", "loss_terms"]
 class LossTerms:
     """The parts of the loss, each free of the activations' units."""
 
-    reconstruction: Float[Tensor, ""]
+    reconstruction: Float[Tensor, "*stack"]
     """sum (x - x_hat)^2 / (rows * total variance): the batch's fvu, about."""
-    penalty: Float[Tensor, ""]
+    penalty: Float[Tensor, "*stack"]
     """What the recipe minimises beside it, with its weight."""
-    auxiliary: Float[Tensor, ""]
+    auxiliary: Float[Tensor, "*stack"]
     """sum (e - e_hat)^2 / sum e^2, where dead features alone explain the error e."""
     passed: Passed
     """The batch: the features that were active, for counting the dead."""
@@ -33,12 +34,12 @@ class LossTerms:
 def loss_terms(
     recipe: Recipe,
     weights: Mapping[str, Tensor],
-    x: Float[Tensor, "rows d_in"],
-    variance: float,
-    dead: Bool[Tensor, " d_sae"],
-    aux_k: int,
+    x: Float[Tensor, "*stack rows d_in"],
+    variance: Variance,
+    dead: Bool[Tensor, "*stack d_sae"],
+    aux_k: int | Several,
 ) -> LossTerms:
-    """The loss on a batch.
+    """The loss on a batch, or of every member of a stack on its own.
 
     Args:
         recipe: how the architecture is trained.
@@ -46,12 +47,17 @@ def loss_terms(
         x: the batch.
         variance: of the training set, summed over dimensions.
         dead: the features that the auxiliary term revives.
-        aux_k: how many of them it uses per row; 0 leaves the term out.
+        aux_k: how many of them it uses per row; 0 leaves the term out. Of a stack this asks the
+            device nothing: members without a dead feature go the whole way, and it counts 0.
     """
     passed = recipe.passed(weights, x, variance)
-    used = min(aux_k, int(dead.sum()))
     error, W_dec = passed.error.detach(), weights["W_dec"]
-    auxiliary = _auxiliary(passed.pre_acts, error, W_dec, dead, used) if used else x.new_zeros(())
+    if isinstance(aux_k, Several):
+        auxiliary = _auxiliaries(passed.pre_acts, error, W_dec, dead, aux_k)
+    elif used := min(aux_k, int(dead.sum())) if aux_k else 0:
+        auxiliary = _auxiliary(passed.pre_acts, error, W_dec, dead, used)
+    else:
+        auxiliary = x.new_zeros(x.shape[:-2])
     return LossTerms(passed.reconstruction, passed.penalty, auxiliary, passed)
 
 
@@ -69,6 +75,25 @@ def _auxiliary(
     """
     top = torch.topk(pre_acts.masked_fill(~dead, -torch.inf), used, dim=1, sorted=False)
     chosen = Active(top.indices, top.values)
-    left = error - decode_active(chosen, W_dec, torch.zeros_like(error[0]))
-    total = error.square().sum(1).sum().clamp(min=torch.finfo(error.dtype).tiny)
-    return left.square().sum(1).sum() / total
+    return _share(error - decode_active(chosen, W_dec, torch.zeros_like(error[0])), error)
+
+
+def _auxiliaries(
+    pre_acts: Float[Tensor, "stack rows d_sae"],
+    error: Float[Tensor, "stack rows d_in"],
+    W_dec: Float[Tensor, "stack d_sae d_in"],
+    dead: Bool[Tensor, "stack d_sae"],
+    aux_k: Several,
+) -> Float[Tensor, " stack"]:
+    """The same of every member; 0 where nothing is dead, or none is asked for."""
+    chosen = largest(pre_acts.masked_fill(~dead.unsqueeze(-2), -torch.inf), aux_k)
+    values = chosen.values.masked_fill(chosen.values == -torch.inf, 0.0)
+    left = error - spread(chosen, values, dead.shape[-1]) @ W_dec
+    return _share(left, error) * (dead.any(-1) & (aux_k.each > 0))
+
+
+def _share(
+    left: Float[Tensor, "*stack rows d_in"], error: Float[Tensor, "*stack rows d_in"]
+) -> Float[Tensor, "*stack"]:
+    total = error.square().sum(-1).sum(-1).clamp(min=torch.finfo(error.dtype).tiny)
+    return left.square().sum(-1).sum(-1) / total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import cast
 
@@ -25,7 +26,9 @@ def run(params: SaeSave, inputs: Inputs, context: Context) -> Result:
     artifact = cast(SaeArtifact, inputs["sae"])
     sae, stored = artifact.load(), artifact.tensors()
     bound = context.bind("sae-format", params.format)
-    files: Mapping[str, bytes] = bound.load()(bound.params).write(weights_of(sae))
+    model = artifact.meta.get("origin", {}).get("model")  # of the one whose files were loaded
+    weights = replace(weights_of(sae), origin={"model": model} if model else {})
+    files: Mapping[str, bytes] = bound.load()(bound.params).write(weights)
     printed = save({part: stored[f"fingerprint_{part}"].contiguous() for part in PARTS})
     format = format_name(params.format)
     return Result(

@@ -1,12 +1,13 @@
-"""The steps `sae-train` and `sae-train-abstopk`."""
+"""The steps `sae-train` and `sae-train-abstopk`, one at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import cast
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from studyrun import Context, Inputs, Position, Result, StudyError
@@ -16,53 +17,105 @@ from studyrun_sae.keeping import Keeper
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.quality import quality
 from studyrun_sae.sites import site_faults
-from studyrun_sae.training import train
+from studyrun_sae.training import Trained, Training, train
 
-__all__ = ["run"]
+__all__ = ["Site", "chosen", "keeper_of", "result_of", "run", "site_of", "told", "training_of"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """The activations that SAEs of one site are trained on and judged by."""
+
+    layer: int
+    position: Position
+    x: Float[Tensor, "rows d_in"]
+    splits: Sequence[str]
+    """Of every row."""
+    model: Any
+    """Which model they were read from, as the activations tell it."""
+    train: Float[Tensor, "train d_in"]
+    """The rows to train on."""
+    held_out: Float[Tensor, "held_out d_in"] | None
+    """Those of the validation split, if there are any."""
 
 
 def run(params: SaeTrain, inputs: Inputs, context: Context) -> Result:
     """An SAE of one site, trained on the train split; its quality on every split."""
-    activations = cast(Activations, inputs["activations"])
-    layer, position = _site(params, activations)
-    x = activations.at(layer=layer, position=position).to(context.device)
-    splits = activations.table["split"].to_list()
-    train_rows = torch.tensor([split == "train" for split in splits], device=x.device)
-    if not bool(train_rows.any()):
-        raise StudyError("no problem is in the split 'train', so there is nothing to train on")
+    site = site_of(params, inputs, context.device)
 
     def track(batches: Iterator[Tensor], total: int) -> Iterable[Tensor]:
         return context.track(batches, total=total, label="training the SAE", unit="steps")
 
+    given = training_of(site, params, context)
+    told(given.keeper, context)
+    trained = train(given.x, params, given.generator, track, given.held_out, given.keeper)
+    return result_of(trained, site)
+
+
+def site_of(params: SaeTrain, inputs: Inputs, device: torch.device) -> Site:
+    """The site that the parameters name, on the device.
+
+    Raises:
+        StudyError: it is not among those that were read, or no row is there to train on.
+    """
+    activations = cast(Activations, inputs["activations"])
+    layer, position = chosen(params, activations)
+    x = activations.at(layer=layer, position=position).to(device)
+    splits = activations.table["split"].to_list()
+    training, held_out = (_of_split(splits, name).to(device) for name in ("train", "validation"))
+    if not bool(training.any()):
+        raise StudyError("no problem is in the split 'train', so there is nothing to train on")
+    watched = x[held_out] if bool(held_out.any()) else None
+    return Site(layer, position, x, splits, activations.meta["model"], x[training], watched)
+
+
+def training_of(site: Site, params: SaeTrain, context: Context) -> Training:
+    """What training is given; its chance and its folder are the step's own."""
     generator = context.generator("sae-train", params.seed)
-    held_out = torch.tensor([split == "validation" for split in splits], device=x.device)
-    watched = x[held_out] if params.held_out and bool(held_out.any()) else None
-    trained = train(x[train_rows], params, generator, track, watched, _keeper(context))
-    sae = replace(trained.sae, layer=layer, position=position)
-    tensors = sae.weights | fingerprint(sae, x)
-    return Result(
-        tables={"table": trained.history, "quality": quality(sae, x, splits)},
-        tensors={name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
-        meta=describe(sae) | {"n_train": int(train_rows.sum()), "model": activations.meta["model"]},
-    )
+    watched = site.held_out if params.held_out else None
+    return Training(site.train, params, generator, watched, keeper_of(context))
 
 
-def _keeper(context: Context) -> Keeper:
+def keeper_of(context: Context) -> Keeper:
+    """The step's folder, for states of this machinery."""
     made_by = {
         "device": context.device.type,
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
     }
-    keeper = Keeper(context.partial(), made_by)
-    if (state := keeper.found()) is not None:
+    return Keeper(context.partial(), made_by)
+
+
+def told(keeper: Keeper | None, context: Context) -> None:
+    """Tell the run what an earlier one has done."""
+    if keeper is not None and (state := keeper.found()) is not None:
         context.note(f"{len(state.facts['history'])} epochs were done by an earlier run")
-    return keeper
 
 
-def _site(params: SaeTrain, activations: Activations) -> tuple[int, Position]:
+def result_of(trained: Trained, site: Site) -> Result:
+    """What the step stores."""
+    sae = replace(trained.sae, layer=site.layer, position=site.position)
+    tensors = sae.weights | fingerprint(sae, site.x)
+    return Result(
+        tables={"table": trained.history, "quality": quality(sae, site.x, site.splits)},
+        tensors={name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
+        meta=describe(sae) | {"n_train": len(site.train), "model": site.model},
+    )
+
+
+def chosen(params: SaeTrain, activations: Activations) -> tuple[int, Position]:
+    """Layer and position of the site.
+
+    Raises:
+        StudyError: it is not among those that were read.
+    """
     layers, positions = activations.meta["layers"], activations.meta["positions"]
     faults = site_faults(params.layer, params.position, layers, positions)
     if faults:
         raise StudyError("; ".join(fault.message for fault in faults))
     layer = layers[0] if params.layer is None else params.layer
     return layer, positions[0] if params.position is None else params.position
+
+
+def _of_split(splits: Sequence[str], name: str) -> Bool[Tensor, " rows"]:
+    return torch.tensor([split == name for split in splits])

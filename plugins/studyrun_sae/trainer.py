@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from studyrun_sae import columns, metrics
-from studyrun_sae.adam import PIECE, Adam
+from studyrun_sae.adam import PIECE, Adam, pieces
 from studyrun_sae.blocks import blocks
 from studyrun_sae.initial import initial_weights
 from studyrun_sae.keeping import State
@@ -17,7 +19,7 @@ from studyrun_sae.recipes import recipe_of
 from studyrun_sae.resampling import entries_of, resample
 from studyrun_sae.sae import SAE
 
-__all__ = ["Trainer", "tangential"]
+__all__ = ["Trainer", "on_the_sphere", "tangential"]
 
 
 class Trainer:
@@ -39,9 +41,9 @@ class Trainer:
         self.idle = {"rows": torch.zeros(params.d_sae, device=x.device)}  # since last active
         self.history: list[dict[str, int | float | None]] = []
         self._columns = columns.history(params).columns
-        self._aux_k = (params.aux_k or 2 * params.k) if params.aux_weight else 0
-        self._variance = float((x - x.mean(0)).square().sum(1).mean())
-        self._sums = torch.zeros(4, device=x.device)
+        self.aux_k = (params.aux_k or 2 * params.k) if params.aux_weight else 0
+        self.variance = float((x - x.mean(0)).square().sum(1).mean())
+        self.sums = {"epoch": torch.zeros(4, device=x.device)}
 
     @property
     def sae(self) -> SAE:
@@ -52,7 +54,7 @@ class Trainer:
         """One step of the optimiser on those rows."""
         leaves = {name: w.detach().requires_grad_() for name, w in self.weights.items()}
         terms = loss_terms(
-            self.recipe, leaves, self.x[rows], self._variance, self._dead(), self._aux_k
+            self.recipe, leaves, self.x[rows], self.variance, self._dead(), self.aux_k
         )
         loss = terms.reconstruction + terms.penalty + self.params.aux_weight * terms.auxiliary
         gradients = torch.autograd.grad(loss, list(leaves.values()))
@@ -62,7 +64,7 @@ class Trainer:
     def end_epoch(self, lr: float) -> None:
         """Write the epoch's row of the history; start dead features anew where it is time."""
         n = len(self.x)
-        fvu, auxiliary, penalty, l0 = (self._sums / n).tolist()
+        fvu, auxiliary, penalty, l0 = (self.sums["epoch"] / n).tolist()
         epoch = len(self.history) + 1
         row = {
             "epoch": epoch,
@@ -75,7 +77,7 @@ class Trainer:
             "fvu_held_out": self._fvu_held_out(),
         }
         self.history.append({name: row[name] for name in self._columns})
-        self._sums.zero_()
+        self.sums["epoch"].zero_()
         every = self.params.resample_every
         if every and epoch % every == 0 and epoch < self.params.epochs:
             self._resample()
@@ -113,8 +115,7 @@ class Trainer:
             tangential(gradients["W_dec"], self.weights["W_dec"])
         self.adam.step(gradients, lr)
         if self.params.decoder_norm == "unit":
-            for rows in pieces(self.weights["W_dec"]):
-                rows.div_(torch.linalg.vector_norm(rows, dim=1, keepdim=True))
+            on_the_sphere(self.weights["W_dec"])
 
     @torch.no_grad()
     def _count(self, terms: LossTerms, n: int) -> None:
@@ -123,8 +124,8 @@ class Trainer:
         self.idle["rows"] += n
         self.idle["rows"][passed.fired] = 0
         means = torch.stack([terms.reconstruction, terms.auxiliary, terms.penalty]).detach()
-        self._sums[:3] += n * means
-        self._sums[3] += passed.n_active
+        self.sums["epoch"][:3] += n * means
+        self.sums["epoch"][3] += passed.n_active
 
     def _fvu_held_out(self) -> float | None:
         if self.held_out is None or bool((self.held_out == self.held_out[0]).all()):
@@ -147,13 +148,18 @@ class Trainer:
             self.idle["rows"][dead] = 0
 
 
-def tangential(gradient: Float[Tensor, "d_sae d_in"], W_dec: Float[Tensor, "d_sae d_in"]) -> None:
+def tangential(gradient: Float[Tensor, "rows d_in"], W_dec: Float[Tensor, "rows d_in"]) -> None:
     """Take from each row of the gradient, in place, its part along the unit row of W_dec."""
-    for ours, rows in zip(pieces(gradient), pieces(W_dec), strict=True):
+    for ours, rows in zip(_rows(gradient), _rows(W_dec), strict=True):
         along = (ours * rows).sum(1, keepdim=True)
         ours.sub_(along * rows)
 
 
-def pieces(matrix: Float[Tensor, "rows columns"]) -> tuple[Tensor, ...]:
-    """Its rows, as many at once as stay in the processor's cache."""
-    return torch.split(matrix, max(1, PIECE // matrix.shape[1]))
+def on_the_sphere(W_dec: Float[Tensor, "rows d_in"]) -> None:
+    """Give every row norm 1, in place."""
+    for rows in _rows(W_dec):
+        rows.div_(torch.linalg.vector_norm(rows, dim=1, keepdim=True))
+
+
+def _rows(matrix: Float[Tensor, "rows columns"]) -> Sequence[Tensor]:
+    return pieces(matrix, max(1, PIECE // matrix.shape[1]))

@@ -23,10 +23,21 @@ from studyrun_sae.params import SaeTrain
 from studyrun_sae.sae import SAE
 from studyrun_sae.trainer import Trainer
 
-__all__ = ["Trained", "learning_rate", "train"]
+__all__ = ["Trained", "Training", "keep", "learning_rate", "resumed", "train", "trained"]
 
 Track = Callable[[Iterator[Tensor], int], Iterable[Tensor]]
 """(items, total) -> the items again, with progress."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Training:
+    """What one training is given; see `train`."""
+
+    x: Float[Tensor, "rows d_in"]
+    params: SaeTrain
+    generator: torch.Generator
+    held_out: Float[Tensor, "held_out d_in"] | None = None
+    keeper: Keeper | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,19 +74,24 @@ def train(
     steps_per_epoch = -(-len(x) // params.batch_size)
     total = params.epochs * steps_per_epoch
     trainer = Trainer(x / scale, params, generator, None if held_out is None else held_out / scale)
-    done = steps_per_epoch * _resumed(trainer, keeper)
+    done = steps_per_epoch * resumed(trainer, keeper)
     batches = islice(_batches(len(x), params, generator), done, None)
     for step, rows in enumerate(track(batches, total - done), start=done):
         lr = learning_rate(step, total, params)
         trainer.step(rows.to(x.device), lr)
         if (step + 1) % steps_per_epoch == 0:
             trainer.end_epoch(lr)
-            _keep(trainer, keeper)
-    history = pl.DataFrame(trainer.history, columns.history(params).schema())
+            keep(trainer, keeper)
+    return trained(trainer, scale)
+
+
+def trained(trainer: Trainer, scale: float) -> Trained:
+    """What a trainer of x / scale has come to."""
+    history = pl.DataFrame(trainer.history, columns.history(trainer.params).schema())
     return Trained(trainer.sae.rescaled(scale), history)
 
 
-def _resumed(trainer: Trainer, keeper: Keeper | None) -> int:
+def resumed(trainer: Trainer, keeper: Keeper | None) -> int:
     """How many epochs an earlier attempt has done, whose state the trainer takes over."""
     if keeper is None:
         return 0
@@ -85,7 +101,8 @@ def _resumed(trainer: Trainer, keeper: Keeper | None) -> int:
     return len(trainer.history)
 
 
-def _keep(trainer: Trainer, keeper: Keeper | None) -> None:
+def keep(trainer: Trainer, keeper: Keeper | None) -> None:
+    """Write the epoch that has ended, and now and then the state."""
     if keeper is not None:
         keeper.epoch(trainer.history[-1])
         if keeper.due and len(trainer.history) < trainer.params.epochs:

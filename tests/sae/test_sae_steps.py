@@ -1,7 +1,9 @@
 """The steps sae-train and sae-encode in a real run, their artifacts, and what they refuse."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -17,7 +19,7 @@ from studyrun_sae import metrics
 from studyrun_sae.architectures import ARCHITECTURES, AbsTopK, TopK
 from studyrun_sae.artifacts import describe, fingerprint, restore
 from studyrun_sae.checks import check_training
-from studyrun_sae.encode_step import active_of, largest
+from studyrun_sae.pairs import Encoder, largest
 from studyrun_sae.params import BatchTopK, JumpReLU, Matryoshka, SaeTrain, Trained
 from studyrun_sae.recipes import RECIPES
 from studyrun_sae.sae import SAE
@@ -109,25 +111,49 @@ def test_feature_acts_are_the_active_pairs_of_encode_sorted(run):
         acts.dense("test")
 
 
-@given(st.integers(0, 99), st.integers(1, 8), st.booleans(), st.sampled_from(["topk", "abstopk"]))
-def test_active_pairs_are_those_of_the_dense_encoding(seed, k, tied, name):
-    """Law: active_of(sae, x) lists z = sae.encode(x), also where pre-activations are equal."""
-    generator = torch.Generator().manual_seed(seed)
-    W, x = torch.randn(6, 8, generator=generator), torch.randn(5, 6, generator=generator)
+def listed(sae, x):
+    """The active pairs as the dense z."""
+    pairs = Encoder(sae).pairs(x)
+    z = torch.zeros(len(x), sae.d_sae)
+    z[pairs.row, pairs.feature] = pairs.activation
+    assert bool((pairs.activation != 0).all())
+    assert len(pairs.row) == int((z != 0).sum())  # none of them twice
+    return z
+
+
+@given(random_sae(), st.data(), st.booleans())
+def test_active_pairs_are_those_of_the_dense_encoding(sae, data, tied):
+    """Law: the pairs of x are those of sae.encode(x) to the bit, also where some are equal."""
+    x = data.draw(activations(d_in=sae.d_in))
     if tied:
-        W, x = W.round(), x.round()
-    sae = SAE(W, torch.zeros(8), W.T.contiguous(), torch.zeros(6), ARCHITECTURES[name](k=k))
-    row, feature, activation = active_of(sae, x)
-    z = torch.zeros(5, 8)
-    z[row, feature] = activation
-    assert torch.equal(z, sae.encode(x))
-    assert bool((activation != 0).all())
+        sae = replace(sae, W_enc=sae.W_enc.round(), b_enc=sae.b_enc.round())
+        x = x.round()
+    assert torch.equal(listed(sae, x), sae.encode(x))
 
 
-def test_the_fast_choice_is_made_and_left_where_it_would_be_arbitrary():
-    h = torch.tensor([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]])
+@pytest.mark.parametrize("name", ["topk", "abstopk"])
+@pytest.mark.parametrize(("d_sae", "k"), [(33, 32), (100, 1), (333, 3), (4096, 2)])
+def test_few_of_many_are_found_among_the_largest_of_groups(name, d_sae, k):
+    """Also where more than k exceed the k-th group, rows are many, and none is positive."""
+    generator = torch.Generator().manual_seed(0)
+    W, x = torch.randn(4, d_sae, generator=generator), torch.randn(200, 4, generator=generator)
+    W[:, 7 :: d_sae // 3] *= 9
+    x[5] = 0
+    b_enc = torch.randn(d_sae, generator=generator) - 2
+    sae = SAE(W, b_enc, W.T.contiguous(), torch.ones(4), ARCHITECTURES[name](k=k))
+    encoder = Encoder(sae)
+    for rows in (x, x[:17]):  # the second time in the memory of the first
+        z, pairs = sae.encode(rows), encoder.pairs(rows)
+        assert torch.equal(torch.stack([pairs.row, pairs.feature], 1).long(), z.nonzero())
+        assert torch.equal(pairs.activation, z[z != 0])
+
+
+def test_the_k_largest_are_certain_or_left_to_torch():
+    h = np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]])
     assert largest(h[:1], 2).tolist() == [0, 2]
     assert largest(h, 1) is None
+    nan_and_tie = np.array([[np.nan, 1.0, 2.0, 0.0], [3.0, 2.0, 2.0, 1.0]])
+    assert largest(nan_and_tie, 2) is None
 
 
 def test_no_dense_activations_on_disk(run):

@@ -45,7 +45,7 @@ FOREIGN = (
     Component(
         kind="step",
         name="sae-load",
-        version="1",
+        version="2",
         params=SaeLoad,
         target="studyrun_sae.load_step:run",
         summary="an SAE from files of SAELens, sparsify, dictionary_learning or the seed",
@@ -59,7 +59,7 @@ FOREIGN = (
     Component(
         kind="step",
         name="sae-save",
-        version="1",
+        version="2",
         params=SaeSave,
         target="studyrun_sae.save_step:run",
         summary="an SAE as the files of another tool, in the run's folder under files/",

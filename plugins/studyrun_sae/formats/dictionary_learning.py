@@ -17,18 +17,19 @@ from studyrun_sae.formats.folding import with_pre_bias, with_unit_rows
 from studyrun_sae.formats.header import OWN_POSITION
 from studyrun_sae.formats.recognition import demand_writable
 from studyrun_sae.formats.tensors import (
+    UNSET,
     Tensors,
     demand_mapping,
     demand_rows,
+    demand_threshold,
     load_pickled,
     pickled,
+    whole_numbers,
 )
 from studyrun_sae.params import DictionaryLearning as Params
 
 __all__ = ["DictionaryLearning"]
 
-UNSET = -1.0
-"""What a threshold is before it is learnt."""
 Parts = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors and settings."""
 
@@ -110,32 +111,33 @@ def _gated(found: Tensors, d: int, S: int, params: Params) -> Parts:  # noqa: AR
 
 
 def _jumprelu(found: Tensors, d: int, S: int, params: Params) -> Parts:  # noqa: ARG001
-    return _plain(found, d, S) | {"threshold": found.take("threshold", S)}, {"pre_bias": False}
+    cure = "take a checkpoint in which they were learnt"
+    threshold = demand_threshold(found.take("threshold", S), found.file, "threshold", cure)
+    return _plain(found, d, S) | {"threshold": threshold}, {"pre_bias": False}
 
 
 def _topk(found: Tensors, d: int, S: int, params: Params) -> Parts:
     biases = {"b_enc": found.take("encoder.bias", S), "b_dec": found.take("b_dec", d)}
     threshold = _threshold(found) if params.use_threshold else found.take("threshold")
     own = {"threshold": threshold} if params.use_threshold else {}
-    k = int(found.take("k"))
-    return _linear(found, d, S) | biases | own, {"pre_bias": True, "k": k}
+    return _linear(found, d, S) | biases | own, {"pre_bias": True, "k": _k(found)}
 
 
 def _batch_topk(found: Tensors, d: int, S: int, params: Params) -> Parts:  # noqa: ARG001
     biases = {"b_enc": found.take("encoder.bias", S), "b_dec": found.take("b_dec", d)}
     own = {"threshold": _threshold(found)}
-    return _linear(found, d, S) | biases | own, {"pre_bias": True, "k": int(found.take("k"))}
+    return _linear(found, d, S) | biases | own, {"pre_bias": True, "k": _k(found)}
 
 
 def _matryoshka(found: Tensors, d: int, S: int, params: Params) -> Parts:  # noqa: ARG001
     tensors = _plain(found, d, S) | {"threshold": _threshold(found)}
     groups = found.found.get("group_sizes")
     shape = (len(groups),) if isinstance(groups, Tensor) and groups.ndim else ()
-    sizes = [int(size) for size in found.take("group_sizes", *shape).reshape(-1)]
+    sizes = whole_numbers(found.take("group_sizes", *shape), found.file, "group_sizes")
     if sum(sizes) != S:
         what = f"group_sizes sum to {sum(sizes)}, not to the {S} features"
         raise wrong(found.file, what, "the file is damaged")
-    return tensors, {"pre_bias": True, "k": int(found.take("k")), "group_sizes": sizes}
+    return tensors, {"pre_bias": True, "k": _k(found), "group_sizes": sizes}
 
 
 READ: dict[str, Callable[[Tensors, int, int, Params], Parts]] = {
@@ -150,12 +152,13 @@ READ: dict[str, Callable[[Tensors, int, int, Params], Parts]] = {
 
 
 def _threshold(found: Tensors) -> Tensor:
-    threshold = found.take("threshold")
-    if float(threshold) <= 0:
-        what = f"threshold is {float(threshold):g}, with which it would be a dense ReLU"
-        cure = "it is learnt from step 1000 on; take a later checkpoint"
-        raise wrong(found.file, what, cure)
-    return threshold
+    cure = "it is learnt from step 1000 on; take a later checkpoint"
+    return demand_threshold(found.take("threshold"), found.file, "threshold", cure)
+
+
+def _k(found: Tensors) -> int:
+    (k,) = whole_numbers(found.take("k"), found.file, "k")
+    return k
 
 
 def _torch_linear(sae: SaeWeights) -> dict[str, Tensor]:

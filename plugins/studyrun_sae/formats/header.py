@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 
 from studyrun import Position
 from studyrun_extract.foreign import wrong
+from studyrun_models.untrusted import json_of
 
 __all__ = [
     "FINGERPRINT",
@@ -61,7 +61,7 @@ def read_config(file: Path, into: type[T], tool: str) -> T:
         StudyError: it cannot be read, is not JSON or lacks something.
     """
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        raw = json_of(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise wrong(file, f"cannot be read ({error.strerror})", f"a {tool} SAE has it") from error
     except ValueError as error:

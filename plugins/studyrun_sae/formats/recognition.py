@@ -90,9 +90,13 @@ def recognised(path: Path) -> str:
     if path.is_file() and path.suffix in PICKLED:
         is_theirs = dictionary_config.config_file(path).is_file()
         return "dictionary-learning" if is_theirs else "seed"
-    for name, file in WEIGHTS_OF.items():
-        if (folder / file).is_file():
-            return name
+    held = [name for name, file in WEIGHTS_OF.items() if (folder / file).is_file()]
+    meant = [name for name in held if path.is_file() and WEIGHTS_OF[name] == path.name] or held
+    if len(meant) > 1:
+        what = f"holds SAEs of several formats: {', '.join(meant)}"
+        raise wrong(path, what, "name one of them with `format`")
+    if meant:
+        return meant[0]
     raise wrong(path, f"holds no SAE of a known format{_nearby(folder)}", _known())
 
 

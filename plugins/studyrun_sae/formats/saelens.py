@@ -25,12 +25,13 @@ from studyrun_sae.formats.saelens_config import (
     find,
     scaling_factor,
 )
-from studyrun_sae.formats.tensors import Tensors, demand_rows
+from studyrun_sae.formats.tensors import Tensors, demand_rows, demand_threshold
 
 __all__ = ["SaeLens"]
 
 RESCALED = {"topk", "abstopk", "batchtopk", "matryoshka"}
 """Whose selection may be among activations times the norms of decoder rows."""
+LATER = "it was saved before it was learnt; take a later checkpoint"
 THRESHOLDED = {"batchtopk": "batchtopk", "matryoshka": "matryoshka_batchtopk"}
 """What SAELens saves for use as a jumprelu, and its name in training."""
 
@@ -87,7 +88,8 @@ def _tensors(found: Tensors, header: Header, config: Config) -> dict[str, Tensor
             gates = {name: found.take(name, d_sae) for name in ("b_gate", "r_mag", "b_mag")}
             tensors |= gates | {"b_enc": torch.zeros(d_sae)}
         case "jumprelu":
-            tensors |= {name: found.take(name, d_sae) for name in ("b_enc", "threshold")}
+            own = demand_threshold(found.take("threshold", d_sae), found.file, "threshold", LATER)
+            tensors |= {"b_enc": found.take("b_enc", d_sae), "threshold": own}
         case "batchtopk" | "matryoshka":
             tensors |= {"b_enc": found.take("b_enc", d_sae), "threshold": _threshold(found)}
         case _:
@@ -99,11 +101,8 @@ def _tensors(found: Tensors, header: Header, config: Config) -> dict[str, Tensor
 
 
 def _threshold(found: Tensors) -> Tensor:
-    threshold = found.take("topk_threshold")
-    if float(threshold) <= 0:
-        what = f"topk_threshold is {float(threshold):g}, with which it would be a dense ReLU"
-        raise wrong(found.file, what, "it was saved before it was learnt; take a later checkpoint")
-    return threshold
+    name = "topk_threshold"
+    return demand_threshold(found.take(name), found.file, name, LATER)
 
 
 def _demand_no_scaling(found: Tensors, d_sae: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ NORMS = {
     "covariance_whitening": "rows are whitened",
 }
 FOLDED = "expected_average_only_in"
+SMALLEST = 1e-12
+"""A factor, and one over it, keep weights within what float32 holds."""
 NEEDS_K = {"topk", "abstopk", "batchtopk", "matryoshka"}
 
 
@@ -161,6 +164,7 @@ def _demand_readable(config: Config, file: Path) -> None:
         what = f"normalize_activations {config.normalization!r} cannot be folded: {why}"
         raise wrong(file, what, "use an SAE trained without it")
     _demand_k(config, file)
+    _demand_widths(config, file)
 
 
 def _demand_k(config: Config, file: Path) -> None:
@@ -172,6 +176,17 @@ def _demand_k(config: Config, file: Path) -> None:
     if not 0 < k <= config.d_sae:
         what = f"k is {k:g}, but there are d_sae = {config.d_sae} features"
         raise wrong(file, what, "one of the two is wrong")
+    if config.kind in ("topk", "abstopk") and k != int(k):
+        what = f"k is {k:g}, of which every row would have so many"
+        raise wrong(file, what, "write a whole number")
+
+
+def _demand_widths(config: Config, file: Path) -> None:
+    """Matryoshka groups that grow, none wider than the SAE."""
+    widths = [0, *(config.matryoshka_widths or [])]
+    if any(one >= other for one, other in pairwise(widths)) or widths[-1] > config.d_sae:
+        what = f"matryoshka_widths are {widths[1:]}, which do not grow up to d_sae = {config.d_sae}"
+        raise wrong(file, what, "correct them")
 
 
 def _scaler(folder: Path, config: Path) -> Path:
@@ -199,6 +214,10 @@ def scaling_factor(file: Path) -> float:
         StudyError: there is none, or inputs were whitened.
     """
     scaler = read_config(file, Scaler, "SAELens")
-    if scaler.has_whitening or not scaler.scaling_factor:
+    factor = scaler.scaling_factor
+    if factor and not SMALLEST < factor < 1 / SMALLEST:
+        what = f"scaling_factor is {factor:g}, by which nothing can be multiplied and divided"
+        raise wrong(file, what, "a factor is a number above 0, near 1")
+    if scaler.has_whitening or not factor:
         raise wrong(file, "holds no scaling_factor alone", "fold it with SAELens before saving")
-    return scaler.scaling_factor
+    return factor

@@ -16,9 +16,21 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 from studyrun_extract.foreign import AGAIN, first_line, named_code, wrong
+from studyrun_models.untrusted import FLOATS, archive_objection, entries, tensor_objection
 
-__all__ = ["Tensors", "demand_mapping", "demand_rows", "load_pickled", "pickled"]
+__all__ = [
+    "UNSET",
+    "Tensors",
+    "demand_mapping",
+    "demand_rows",
+    "demand_threshold",
+    "load_pickled",
+    "pickled",
+    "whole_numbers",
+]
 
+UNSET = -1.0
+"""What a threshold is before it is learnt."""
 NEAR = 1e-2
 """How far from 1 norms may be that were set to 1, in half precision."""
 MARGIN = 0.2
@@ -45,8 +57,9 @@ class Tensors:
             StudyError: it cannot be read.
         """
         try:
+            entries(file)  # of two equal keys, load_file would take the last
             return cls(file, load_file(file), claim)
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, ValueError) as error:
             what = f"is no complete safetensors file ({first_line(error)})"
             raise wrong(file, what, AGAIN) from error
 
@@ -61,15 +74,20 @@ class Tensors:
             raise wrong(self.file, f"has no key {key!r}; it has {held}", self._claimed())
         tensor = self.found[key]
         self._taken.add(key)
-        if not isinstance(tensor, Tensor) or tensor.is_complex():
+        if not isinstance(tensor, Tensor):
             raise wrong(self.file, f"{key} is no tensor of real numbers", self._claimed())
+        objection = tensor_objection(tensor, whole_numbers=tensor.is_nested or tensor.ndim < 2)
+        if objection:
+            cure = f"save a plain tensor of {', '.join(FLOATS)}, with .clone()"
+            raise wrong(self.file, f"{key} {objection}", cure)
         if tuple(tensor.shape) != shape:
             raise wrong(self.file, self._misshapen(key, tensor, shape), self._claimed())
-        if not bool(tensor.isfinite().all()):
-            bad = int((~tensor.isfinite()).sum())
-            what = f"{key} has {bad} of {tensor.numel()} values that are not finite"
+        values = tensor.to(torch.float32).contiguous()  # what float64 alone holds is not finite
+        if not bool(values.isfinite().all()):
+            bad = int((~values.isfinite()).sum())
+            what = f"{key} has {bad} of {values.numel()} values that are not finite"
             raise wrong(self.file, what, "train it again, or take an earlier checkpoint")
-        return tensor.to(torch.float32).contiguous()
+        return values
 
     def demand_done(self, ignored: Collection[str] = ()) -> None:
         """Nothing, if every key was taken.
@@ -92,7 +110,7 @@ class Tensors:
 
 
 def demand_rows(W_dec: Float[Tensor, "d_sae d_in"], W_enc: Tensor, file: Path, key: str) -> None:
-    """Nothing, unless a square decoder shows by its own numbers that it is transposed.
+    """Nothing, unless the numbers show that one is empty, or a square decoder transposed.
 
     Shapes cannot tell. Two things can: norms that were set to 1 are those of features, and an
     encoder column points along its feature's decoder row far more than along another direction.
@@ -104,8 +122,12 @@ def demand_rows(W_dec: Float[Tensor, "d_sae d_in"], W_enc: Tensor, file: Path, k
         key: where the decoder was found.
 
     Raises:
-        StudyError: columns have norm 1 and rows have not, or the encoder fits the columns alone.
+        StudyError: one of them is 0, columns have norm 1 and rows have not, or the encoder fits the
+            columns alone.
     """
+    for what, matrix in ((key, W_dec), ("the encoder", W_enc)):
+        if not bool(matrix.any()):
+            raise wrong(file, f"{what} is 0 everywhere: it was never filled", AGAIN)
     d = len(W_dec)
     if W_dec.shape[1] != d or d < ENOUGH:
         return
@@ -121,6 +143,36 @@ def demand_rows(W_dec: Float[Tensor, "d_sae d_in"], W_enc: Tensor, file: Path, k
         raise wrong(file, f"{key} is transposed: {what}", "transpose it")
 
 
+def demand_threshold(threshold: Tensor, file: Path, key: str, cure: str) -> Tensor:
+    """The threshold or thresholds, if they were learnt.
+
+    Raises:
+        StudyError: none is above 0, or some are what they were before.
+    """
+    if not bool((threshold > 0).any()):
+        most = "" if threshold.ndim == 0 else " at most"
+        what = f"{key} is {float(threshold.max()):g}{most}, with which it would be a dense ReLU"
+        raise wrong(file, what, cure)
+    unset = int((threshold == UNSET).sum())
+    if unset:
+        what = f"{key} is {UNSET:g} for {unset} of {threshold.numel()} features, so not learnt"
+        raise wrong(file, what, cure)
+    return threshold
+
+
+def whole_numbers(tensor: Tensor, file: Path, key: str) -> list[int]:
+    """The numbers of a tensor, which count something.
+
+    Raises:
+        StudyError: some are not whole, or below 1.
+    """
+    numbers = tensor.reshape(-1).tolist()
+    if any(number < 1 or number != int(number) for number in numbers):
+        shown = ", ".join(f"{number:g}" for number in numbers[:8])
+        raise wrong(file, f"{key} is {shown}: whole numbers above 0 are needed", AGAIN)
+    return [int(number) for number in numbers]
+
+
 def load_pickled(file: Path) -> Any:
     """What `torch.save` wrote, if that is tensors, numbers, text, lists and mappings alone.
 
@@ -129,6 +181,9 @@ def load_pickled(file: Path) -> Any:
     Raises:
         StudyError: it is something else, or cannot be read.
     """
+    objection = archive_objection(file)
+    if objection:
+        raise wrong(file, objection, "save it again with torch.save")
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except MemoryError:

@@ -10,16 +10,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from studyrun_sae.architectures import BatchTopK
-from studyrun_sae.recipes.contract import Passed, Recipe, relative_error
+from studyrun_sae.recipes.choosing import Several, largest, spread
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, relative_error
 
 __all__ = ["BatchTopKRecipe", "largest_of_batch"]
 
 
-def largest_of_batch(pre_acts: Float[Tensor, "rows d_sae"], k: int) -> Float[Tensor, "rows d_sae"]:
+def largest_of_batch(
+    pre_acts: Float[Tensor, "*stack rows d_sae"], k: int | Several
+) -> Float[Tensor, "*stack rows d_sae"]:
     """The k * rows largest pre-activations of the whole batch, where positive; the rest are 0."""
-    flat = pre_acts.relu().flatten()
-    top = torch.topk(flat, k * len(pre_acts), sorted=False)
-    return torch.zeros_like(flat).scatter(0, top.indices, top.values).view_as(pre_acts)
+    flat = pre_acts.relu().flatten(-2)
+    chosen = largest(flat, k * pre_acts.shape[-2])
+    return spread(chosen, chosen.values, flat.shape[-1]).view_as(pre_acts)
 
 
 class BatchTopKRecipe(Recipe):
@@ -31,37 +34,42 @@ class BatchTopKRecipe(Recipe):
 
     name: ClassVar[str] = "batchtopk"
 
-    def __init__(self, k: int, d_sae: int, own: Any = None) -> None:
+    def __init__(self, k: int | Several, d_sae: int, own: Any = None) -> None:
         """Of a study's parameters."""
         super().__init__(k, d_sae, own)
-        self.state = {"threshold": torch.zeros((), dtype=torch.float64)}
+        shape = () if isinstance(k, int) else k.each.shape
+        self.state = {"threshold": torch.zeros(shape, dtype=torch.float64)}
 
     def architecture(self, weights: Mapping[str, Tensor]) -> BatchTopK:
         """With the threshold so far."""
-        return BatchTopK(self.k, self._threshold(weights))
+        return BatchTopK(self.alone, self._threshold(weights))
 
     def passed(
-        self, weights: Mapping[str, Tensor], x: Float[Tensor, "rows d_in"], variance: float
+        self,
+        weights: Mapping[str, Tensor],
+        x: Float[Tensor, "*stack rows d_in"],
+        variance: Variance,
     ) -> Passed:
         """The loss of a batch."""
-        sae = self.sae(weights)
-        pre_acts = sae.pre_acts(x)
+        pre_acts = encoded(weights, x)
         z = largest_of_batch(pre_acts, self.k)
         fired = z.detach() > 0
-        error, penalty = self.errors(z, sae.W_dec, x - sae.b_dec, variance)
-        smallest = z.detach().masked_fill(~fired, torch.inf).min()
-        reconstruction = relative_error(error, variance)
-        return Passed(pre_acts, error, reconstruction, penalty, fired.sum(), fired.any(0), smallest)
+        centred = x - weights["b_dec"].unsqueeze(-2)
+        error, penalty = self.errors(z, weights["W_dec"], centred, variance)
+        smallest = z.detach().masked_fill(~fired, torch.inf).amin((-2, -1))
+        reconstruction, n_active = relative_error(error, variance), fired.sum((-2, -1))
+        on = fired.any(-2)
+        return Passed(pre_acts, error, reconstruction, penalty, n_active, on, smallest)
 
     def errors(
         self,
-        z: Float[Tensor, "rows d_sae"],
-        W_dec: Float[Tensor, "d_sae d_in"],
-        centred: Float[Tensor, "rows d_in"],
-        variance: float,  # noqa: ARG002  # of penalties
-    ) -> tuple[Float[Tensor, "rows d_in"], Float[Tensor, ""]]:
+        z: Float[Tensor, "*stack rows d_sae"],
+        W_dec: Float[Tensor, "*stack d_sae d_in"],
+        centred: Float[Tensor, "*stack rows d_in"],
+        variance: Variance,  # noqa: ARG002  # of penalties
+    ) -> tuple[Float[Tensor, "*stack rows d_in"], Float[Tensor, "*stack"]]:
         """What z leaves of x - b_dec, and the penalty."""
-        return centred - z @ W_dec, z.new_zeros(())
+        return centred - z @ W_dec, z.new_zeros(z.shape[:-2])
 
     def after(self, passed: Passed) -> None:
         """Move the threshold; the first one is taken as it is."""

@@ -1,4 +1,8 @@
-"""What every recipe is: what is learnt, the loss of a batch, what follows a step, the SAE."""
+"""What every recipe is: what is learnt, the loss of a batch, what follows a step, the SAE.
+
+A recipe counts axes from the last, so that the same lines train one SAE (weights as the SAE has
+them) and a stack of them (one axis more, first, in weights, rows and all that comes of them).
+"""
 
 from __future__ import annotations
 
@@ -10,28 +14,33 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from studyrun_sae.architectures import Architecture
+from studyrun_sae.recipes.choosing import Several
 from studyrun_sae.sae import SAE, WEIGHTS
 
-__all__ = ["Passed", "Recipe", "relative_error"]
+__all__ = ["Passed", "Recipe", "Variance", "encoded", "relative_error"]
+
+Variance = float | Tensor
+"""Of the rows trained on, summed over dimensions; of a stack (stack,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Passed:
-    """A batch that passed through the SAE being trained."""
+    """A batch that passed through the SAE being trained, or through a stack."""
 
-    pre_acts: Float[Tensor, "rows d_sae"]
+    pre_acts: Float[Tensor, "*stack rows d_sae"]
     """Before the activation function."""
-    error: Float[Tensor, "rows d_in"]
+    error: Float[Tensor, "*stack rows d_in"]
     """x - x_hat."""
-    reconstruction: Float[Tensor, ""]
+    reconstruction: Float[Tensor, "*stack"]
     """sum (x - x_hat)^2 / (rows * total variance): the batch's fvu, about."""
-    penalty: Float[Tensor, ""]
+    penalty: Float[Tensor, "*stack"]
     """What else is minimised, with its weight."""
-    n_active: Int[Tensor, ""]
+    n_active: Int[Tensor, "*stack"]
     """Pairs of row and active feature."""
-    fired: Int[Tensor, " pairs"] | Bool[Tensor, " d_sae"]
-    """Which features were active on some row: a mask, or their numbers, repeated or not."""
-    smallest: Float[Tensor, ""] | None = None
+    fired: Int[Tensor, " pairs"] | Bool[Tensor, "*stack d_sae"]
+    """Which features were active on some row: a mask, or (never of a stack) their numbers,
+    repeated or not."""
+    smallest: Float[Tensor, "*stack"] | None = None
     """The smallest activation that was kept, where a threshold is learnt from it."""
 
 
@@ -46,8 +55,8 @@ class Recipe:
     name: ClassVar[str]
     """As studies call it."""
 
-    def __init__(self, k: int, d_sae: int, own: Any = None) -> None:
-        """Of a study's parameters: `own` are the architecture's."""
+    def __init__(self, k: int | Several, d_sae: int, own: Any = None) -> None:
+        """Of a study's parameters: `own` are the architecture's; `Several` k are a stack's."""
         self.k, self.d_sae, self.own = k, d_sae, own
         self.state: dict[str, Tensor] = {}
         """What training must remember beside the weights."""
@@ -61,11 +70,14 @@ class Recipe:
         return {}
 
     def architecture(self, weights: Mapping[str, Tensor]) -> Architecture:
-        """The architecture as training has it now."""
+        """The architecture as training has it now; a stack's members have one, it has none."""
         raise NotImplementedError
 
     def passed(
-        self, weights: Mapping[str, Tensor], x: Float[Tensor, "rows d_in"], variance: float
+        self,
+        weights: Mapping[str, Tensor],
+        x: Float[Tensor, "*stack rows d_in"],
+        variance: Variance,
     ) -> Passed:
         """The loss of a batch; `variance` is the training set's, summed over dimensions."""
         raise NotImplementedError
@@ -78,7 +90,28 @@ class Recipe:
         four: dict[str, Any] = {name: weights[name] for name in WEIGHTS}
         return SAE(**four, architecture=self.architecture(weights))
 
+    @property
+    def alone(self) -> int:
+        """The k of a single SAE."""
+        assert isinstance(self.k, int), "a stack has no k, its members have"
+        return self.k
 
-def relative_error(error: Float[Tensor, "rows d_in"], variance: float) -> Float[Tensor, ""]:
+    @property
+    def each(self) -> int | Tensor:
+        """That k as a number to calculate with: one, or one for each member."""
+        return self.k if isinstance(self.k, int) else self.k.each
+
+
+def encoded(
+    weights: Mapping[str, Tensor], x: Float[Tensor, "*stack rows d_in"], pre_bias: bool = True
+) -> Float[Tensor, "*stack rows d_sae"]:
+    """The pre-activations, as `SAE.pre_acts` has them."""
+    centred = x - weights["b_dec"].unsqueeze(-2) if pre_bias else x
+    return (centred @ weights["W_enc"]).add_(weights["b_enc"].unsqueeze(-2))
+
+
+def relative_error(
+    error: Float[Tensor, "*stack rows d_in"], variance: Variance
+) -> Float[Tensor, "*stack"]:
     """Sum error^2 / (rows * variance)."""
-    return error.square().sum(1).sum() / (len(error) * variance)
+    return error.square().sum(-1).sum(-1) / (error.shape[-2] * variance)

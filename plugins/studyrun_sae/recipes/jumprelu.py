@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from studyrun_sae.architectures import JumpReLU
-from studyrun_sae.recipes.contract import Passed, Recipe, relative_error
+from studyrun_sae.recipes.choosing import largest
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, relative_error
 
 __all__ = ["JumpReLURecipe", "step"]
 
@@ -37,7 +38,9 @@ class _Step(torch.autograd.Function):
         return gradient * (h.abs() < ctx.bandwidth / 2) / ctx.bandwidth, None
 
 
-def step(h: Float[Tensor, "rows d_sae"], bandwidth: float) -> Float[Tensor, "rows d_sae"]:
+def step(
+    h: Float[Tensor, "*stack rows d_sae"], bandwidth: float
+) -> Float[Tensor, "*stack rows d_sae"]:
     """Heaviside's step with a straight-through slope (Rajamanoharan et al. 2024, section 3)."""
     found: Tensor = _Step.apply(h, bandwidth)  # type: ignore[no-untyped-call]  # torch's
     return found
@@ -57,23 +60,30 @@ class JumpReLURecipe(Recipe):
     ) -> dict[str, Tensor]:
         """The thresholds, all alike: k features a row are above them at the start."""
         pre_acts = (x[:ROWS] - weights["b_dec"]) @ weights["W_enc"] + weights["b_enc"]
-        above = torch.topk(pre_acts.flatten(), self.k * len(pre_acts), sorted=False).values.min()
+        above = largest(pre_acts.flatten(), self.alone * len(pre_acts)).values.min()
         first = above.clamp(min=self.own.bandwidth / 2).log() / SPEED
         return {"exponent": first.repeat(self.d_sae)}
 
     def architecture(self, weights: Mapping[str, Tensor]) -> JumpReLU:
         """With the thresholds so far."""
-        return JumpReLU((SPEED * weights["exponent"]).exp())
+        return JumpReLU(_thresholds(weights))
 
     def passed(
-        self, weights: Mapping[str, Tensor], x: Float[Tensor, "rows d_in"], variance: float
+        self,
+        weights: Mapping[str, Tensor],
+        x: Float[Tensor, "*stack rows d_in"],
+        variance: Variance,
     ) -> Passed:
         """The loss of a batch."""
-        sae = self.sae(weights)
-        pre_acts = sae.pre_acts(x)
+        pre_acts = encoded(weights, x)
         h = pre_acts.relu()
-        on = step(h.detach() - sae.architecture.tensors["threshold"], self.own.bandwidth)
-        error = x - ((h * on) @ sae.W_dec + sae.b_dec)
-        penalty = self.own.l0_weight * (on.sum(1).mean() / self.k - 1).square()
+        on = step(h.detach() - _thresholds(weights).unsqueeze(-2), self.own.bandwidth)
+        error = x - ((h * on) @ weights["W_dec"] + weights["b_dec"].unsqueeze(-2))
+        penalty = self.own.l0_weight * (on.sum(-1).mean(-1) / self.each - 1).square()
         fired, reconstruction = on.detach() > 0, relative_error(error, variance)
-        return Passed(pre_acts, error, reconstruction, penalty, fired.sum(), fired.any(0))
+        n_active = fired.sum((-2, -1))
+        return Passed(pre_acts, error, reconstruction, penalty, n_active, fired.any(-2))
+
+
+def _thresholds(weights: Mapping[str, Tensor]) -> Float[Tensor, "*stack d_sae"]:
+    return (SPEED * weights["exponent"]).exp()

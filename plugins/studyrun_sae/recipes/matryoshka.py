@@ -11,7 +11,8 @@ from torch import Tensor
 
 from studyrun_sae.architectures import Matryoshka
 from studyrun_sae.recipes.batchtopk import BatchTopKRecipe
-from studyrun_sae.recipes.contract import relative_error
+from studyrun_sae.recipes.choosing import Several
+from studyrun_sae.recipes.contract import Variance, relative_error
 
 __all__ = ["MatryoshkaRecipe", "doubling"]
 
@@ -30,25 +31,27 @@ class MatryoshkaRecipe(BatchTopKRecipe):
 
     name: ClassVar[str] = "matryoshka"
 
-    def __init__(self, k: int, d_sae: int, own: Any = None) -> None:
+    def __init__(self, k: int | Several, d_sae: int, own: Any = None) -> None:
         """Of a study's parameters."""
         super().__init__(k, d_sae, own)
         self.groups = list(own.groups or doubling(d_sae))
 
     def architecture(self, weights: Mapping[str, Tensor]) -> Matryoshka:
         """With the threshold so far."""
-        return Matryoshka(self.k, self._threshold(weights), self.groups)
+        return Matryoshka(self.alone, self._threshold(weights), self.groups)
 
     def errors(
         self,
-        z: Float[Tensor, "rows d_sae"],
-        W_dec: Float[Tensor, "d_sae d_in"],
-        centred: Float[Tensor, "rows d_in"],
-        variance: float,
-    ) -> tuple[Float[Tensor, "rows d_in"], Float[Tensor, ""]]:
+        z: Float[Tensor, "*stack rows d_sae"],
+        W_dec: Float[Tensor, "*stack d_sae d_in"],
+        centred: Float[Tensor, "*stack rows d_in"],
+        variance: Variance,
+    ) -> tuple[Float[Tensor, "*stack rows d_in"], Float[Tensor, "*stack"]]:
         """What all groups leave; the penalty is the loss of every shorter prefix."""
-        error, penalty = centred, z.new_zeros(())
-        parts = zip(torch.split(z, self.groups, 1), torch.split(W_dec, self.groups), strict=True)
+        error, penalty = centred, z.new_zeros(z.shape[:-2])
+        parts = zip(
+            torch.split(z, self.groups, -1), torch.split(W_dec, self.groups, -2), strict=True
+        )
         for index, (some, rows) in enumerate(parts):
             if index:
                 penalty = penalty + relative_error(error, variance)

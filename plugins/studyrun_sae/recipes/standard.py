@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from studyrun_sae.architectures import Standard
-from studyrun_sae.recipes.contract import Passed, Recipe, relative_error
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, relative_error
 
 __all__ = ["StandardRecipe"]
 
@@ -29,14 +29,18 @@ class StandardRecipe(Recipe):
         return Standard()
 
     def passed(
-        self, weights: Mapping[str, Tensor], x: Float[Tensor, "rows d_in"], variance: float
+        self,
+        weights: Mapping[str, Tensor],
+        x: Float[Tensor, "*stack rows d_in"],
+        variance: Variance,
     ) -> Passed:
         """The loss of a batch."""
-        sae = self.sae(weights)
-        pre_acts = sae.pre_acts(x)
+        pre_acts, W_dec = encoded(weights, x), weights["W_dec"]
         z = pre_acts.relu()
-        error = x - (z @ sae.W_dec + sae.b_dec)
-        size = (z * torch.linalg.vector_norm(sae.W_dec, dim=1)).sum(1).mean()
+        error = x - (z @ W_dec + weights["b_dec"].unsqueeze(-2))
+        norms = torch.linalg.vector_norm(W_dec, dim=-1)
+        size = (z * norms.unsqueeze(-2)).sum(-1).mean(-1)
         penalty = self.own.l1_weight * size / variance**0.5
         fired, reconstruction = z.detach() > 0, relative_error(error, variance)
-        return Passed(pre_acts, error, reconstruction, penalty, fired.sum(), fired.any(0))
+        n_active = fired.sum((-2, -1))
+        return Passed(pre_acts, error, reconstruction, penalty, n_active, fired.any(-2))

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import zipfile
 
 import layouts
 import pytest
@@ -243,6 +244,16 @@ LENS = {
         without("d_in"),
         "Object missing required field `d_in`; is it a configuration of SAELens?",
     ),
+    "half a k": (
+        set_in("k", value=3.5),
+        "k is 3.5, of which every row would have so many; write a whole number",
+    ),
+    "widths": (
+        lambda _, config: config.update(
+            architecture="matryoshka_batchtopk", matryoshka_widths=[5, 2]
+        ),
+        "matryoshka_widths are [5, 2], which do not grow up to d_sae = 10; correct them",
+    ),
     "text": (
         set_in("d_sae", value="many"),
         "Expected `int`, got `str` - at `d_sae`; is it a configuration of SAELens?",
@@ -437,6 +448,115 @@ def test_a_scaler_without_a_factor(tmp_path, scaler):
         f"{folder}/activation_scaler.json: holds no scaling_factor alone; "
         "fold it with SAELens before saving"
     )
+
+
+def copied_twice(file):
+    """A safetensors header with one key twice, of which readers take the last."""
+    whole = file.read_bytes()
+    end = 8 + int.from_bytes(whole[:8], "little")
+    header = whole[8:end].rstrip()
+    header = header[:-1] + b"," + header[1:]
+    file.write_bytes(len(header).to_bytes(8, "little") + header + whole[end:])
+
+
+def deflated(file):
+    """The archive of torch.save, compressed: what it unpacks to, its size does not say."""
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def put(key, make):
+    return lambda tensors, _: tensors.update({key: make(tensors[key])})
+
+
+HOSTILE = {
+    "float64": (put("W_enc", lambda t: t.double() * 1e200), "60 of 60 values that are not finite"),
+    "float8": (put("W_enc", lambda t: t.to(torch.float8_e5m2)), "without a scale"),
+    "int8": (put("W_enc", lambda t: t.to(torch.int8)), "without a scale"),
+    "complex": (put("W_enc", lambda t: t.to(torch.complex64)), "no tensor of real numbers"),
+    "sparse": (put("W_enc", lambda t: t.to_sparse()), "no tensor of real numbers, but sparse_coo"),
+    "no numbers": (put("W_enc", lambda t: t.to("meta")), "has no numbers, but a shape alone"),
+    "a petabyte": (
+        put("W_enc", lambda _: torch.zeros(1).as_strided((1 << 24, 1 << 24), (0, 0))),
+        "repeats 4 bytes as (16777216, 16777216)",
+    ),
+    "zeros": (put("W_dec", torch.zeros_like), "W_dec is 0 everywhere: it was never filled"),
+    "k": (put("k", lambda _: torch.tensor(3.5)), "k is 3.5: whole numbers above 0 are needed"),
+    "groups": (
+        put("group_sizes", lambda _: torch.tensor([-2, 12])),
+        "group_sizes is -2, 12: whole numbers above 0 are needed",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_tensors_that_are_not_what_they_seem(tmp_path, name):
+    """Law: what is no plain array of finite numbers is refused before anything is made of it."""
+    change, expected = HOSTILE[name]
+    text = refused(theirs(tmp_path, change, "MatryoshkaBatchTopKSAE"))
+    assert text.startswith(f"{tmp_path}/ae.pt: ")
+    assert expected in text.replace("the decoder", "W_dec")
+
+
+@pytest.mark.parametrize(
+    ("write", "file", "change", "expected"),
+    [
+        (sparse, "sae.safetensors", copied_twice, "' stands there twice"),
+        (theirs, "ae.pt", deflated, "compressed, as torch.save never writes it; save it again"),
+        (sparse, "cfg.json", lambda file: file.write_text("[" * 99_999), "is nested too deeply"),
+        (sparse, "cfg.json", lambda file: file.write_text('{"k": 3, "k": 4}'), "key 'k' stands"),
+        (sparse, "cfg.json", lambda file: file.write_bytes(b'{"k": "\xff"}'), "is not JSON ("),
+        (
+            lens,
+            "cfg.json",
+            lambda file: file.write_text(file.read_text().replace('"k": 3', '"k": Infinity')),
+            "k is inf, but there are d_sae = 10 features",
+        ),
+    ],
+)
+def test_files_that_would_read_as_something_else(tmp_path, write, file, change, expected):
+    folder = write(tmp_path)
+    change(folder / file)
+    text = refused(folder)
+    assert text.startswith(f"{folder / file}: ")
+    assert expected in text
+
+
+@pytest.mark.parametrize("threshold", [-1.0, 0.0, float("nan")])
+@pytest.mark.parametrize("write", [lens, theirs])
+def test_thresholds_of_features_that_were_never_learnt(tmp_path, write, threshold):
+    def unset(tensors, _):
+        tensors["threshold"][:] = threshold
+
+    kind = "jumprelu" if write is lens else "JumpReluAutoEncoder"
+    text = refused(write(tmp_path, unset, kind))
+    assert any(f"/{name}: threshold " in text for name in ("sae_weights.safetensors", "ae.pt"))
+
+    def some(tensors, _):
+        tensors["threshold"][:4] = -1
+
+    assert "threshold is -1 for 4 of 10 features" in refused(write(tmp_path, some, kind))
+
+
+@pytest.mark.parametrize("factor", ["NaN", "Infinity", "-2", "1e39"])
+def test_a_scaler_by_which_nothing_can_be_multiplied(tmp_path, factor):
+    folder = lens(tmp_path, set_in("normalize_activations", value="expected_average_only_in"))
+    (folder / "activation_scaler.json").write_text(f'{{"scaling_factor": {factor}}}')
+    assert "activation_scaler.json: scaling_factor is " in refused(folder)
+
+
+def test_a_folder_with_two_saes_does_not_choose(tmp_path):
+    lens(tmp_path)
+    theirs(tmp_path)
+    assert refused(tmp_path) == (
+        f"{tmp_path}: holds SAEs of several formats: saelens, dictionary-learning; "
+        "name one of them with `format`"
+    )
+    assert Auto(NoParams()).read(tmp_path / "sae_weights.safetensors").architecture == "topk"
+    assert Auto(NoParams()).read(tmp_path / "ae.pt").architecture == "batchtopk"
 
 
 # The seed's

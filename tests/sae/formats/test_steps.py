@@ -93,8 +93,9 @@ def test_the_fingerprint_is_of_the_activations(run):
 
 
 def test_what_the_file_says_is_recorded(run):
-    told = {"model": "tiny", "hook": "blocks.1.hook_resid_post"}
+    told = {"model": "tiny", "hook": "blocks.1.hook_resid_post", "layer": 1}
     assert run["sae"].meta["origin"] == told
+    assert run["sae"].meta["format"] == "saelens", "not `auto`, which recognised it"
     assert run["sae"].meta["model"] == run["activations"].meta["model"]
     events = (run.folder / "events.jsonl").read_text().splitlines()
     notes = [json.loads(line)["message"] for line in events if '"note"' in line]
@@ -105,6 +106,10 @@ def test_an_sae_that_explains_nothing_of_the_activations_is_told(run):
     """Its weights are random here, as those of another model would be."""
     events = (run.folder / "events.jsonl").read_text()
     assert "it leaves more unexplained of split 'train' than their mean does (fvu " in events
+    page = (run.folder / "report.md").read_text()
+    assert "an SAE of architecture jumprelu, read from files of saelens" in page
+    assert page.count("sae does not fit these activations: its explained variance is -") == 2
+    assert page.index("does not fit") < page.index("## Limits") < page.rindex("does not fit")
 
 
 def test_an_sae_can_be_loaded_without_activations(tmp_path):
@@ -149,6 +154,18 @@ def test_the_study_counts_and_the_difference_is_told(tmp_path):
     run = run_study(study(tmp_path, loaded), tmp_path)
     assert run["sae"].meta["layer"] == 1
     assert "the file says layer 9, the study 1" in (run.folder / "events.jsonl").read_text()
+    assert run["sae"].meta["origin"]["layer"] == 9
+
+
+def test_an_sae_of_another_stream_is_told_and_keeps_the_name_of_its_model(tmp_path):
+    told = {"hook_name": "blocks.1.hook_mlp_out", "model_name": "theirs"}
+    lens(tmp_path / "sae", metadata=told)
+    loaded = "{use: sae-load, with: {path: sae, layer: 1}}"
+    run = run_study(study(tmp_path, loaded, "\n  again: {use: sae-save}"), tmp_path)
+    config = json.loads((run.folder / "files/again/cfg.json").read_text())
+    assert config["metadata"]["model_name"] == "theirs"
+    events = (run.folder / "events.jsonl").read_text()
+    assert "blocks.1.hook_mlp_out is no residual stream after a block; the SAE is taken" in events
 
 
 # What `check` says
