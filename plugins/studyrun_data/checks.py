@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
-from studyrun import CheckScope, Fault
+from studyrun import Absent, CheckScope, Fault
 from studyrun_data.columns import has_pairs
+from studyrun_data.digests import without_library
 from studyrun_data.params import Gsm8k, Jsonl, WordProblems
 
 __all__ = ["gsm8k", "jsonl", "word_problems"]
@@ -47,8 +47,8 @@ def word_problems(params: WordProblems, scope: CheckScope) -> Iterator[Fault]:  
 def _hub(params: Gsm8k) -> Iterator[Fault]:
     if params.revision is None:
         yield Fault(("hub",), "'hub' needs 'revision', the commit, so that the content is certain")
-    if find_spec("datasets") is None:
-        yield Fault(("hub",), "'hub' needs the datasets library: pip install \"studyrun[gsm8k]\"")
+    if lacks := without_library(params):
+        yield Absent(("hub",), lacks)
 
 
 def _missing(name: str, file: str | None) -> Iterator[Fault]:

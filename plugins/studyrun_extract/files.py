@@ -5,7 +5,6 @@ Nothing of a file is run either: `.npy` without objects, `.pt` with `weights_onl
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from studyrun_extract.foreign import AGAIN, first_line, named_code, wrong
 from studyrun_extract.headers import Header, Ids, header_of, ids_in, sites, width
 from studyrun_extract.mapped import Mapped, mapped
 from studyrun_extract.params import LoadParams
+from studyrun_models.untrusted import FLOATS, archive_objection, json_of, tensor_objection
 
 __all__ = ["Held", "held"]
 
@@ -62,7 +62,7 @@ def _safetensors(file: Path, name: str, header: Header) -> tuple[Mapped, Header]
 def _npy(file: Path, name: str, header: Header) -> tuple[Mapped, Header]:  # noqa: ARG001  # alike
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError) as error:
+    except (ValueError, TypeError, OSError) as error:
         raise wrong(file, f"is no whole array of numpy ({first_line(error)})", AGAIN) from error
     return Mapped(array, torch.from_numpy(np.empty(0, array.dtype)).dtype), header
 
@@ -92,11 +92,18 @@ def _floating(file: Path, name: str, tensor: Tensor) -> Mapped:
     if not tensor.is_floating_point():
         what = f"{name} is of {str(tensor.dtype).removeprefix('torch.')}"
         raise wrong(file, what, "only floating-point numbers are read")
+    objection = tensor_objection(tensor)
+    if objection:
+        cure = f"save a plain tensor of {', '.join(FLOATS)}, with .clone()"
+        raise wrong(file, f"{name} {objection}", cure)
     return Mapped(tensor, tensor.dtype)
 
 
 def _unpickled(file: Path) -> Any:
     """What `torch.save` wrote, mapped; nothing of it is run."""
+    objection = archive_objection(file)
+    if objection:
+        raise wrong(file, objection, "save it again with torch.save")
     try:
         return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except MemoryError:
@@ -123,7 +130,7 @@ READ: dict[str, Callable[[Path, str, Header], tuple[Mapped, Header]]] = {
 
 def _listed(file: Path) -> Ids:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json_of(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         what = f"is no readable JSON file ({error})"
         raise wrong(file, what, "is it the list of ids?") from error

@@ -13,6 +13,8 @@ AGAIN = "copy the file again"
 """The cure of a file that is not whole."""
 CODE = re.compile(r"GLOBAL ([\w.]+)")
 """How torch names what a pickle wants to call."""
+REASON = re.compile(r"WeightsUnpickler error: (.+)")
+"""Where torch, after much advice, says what was wrong."""
 
 
 def wrong(file: Path, what: str, cure: str) -> StudyError:
@@ -28,5 +30,6 @@ def named_code(error: BaseException) -> str:
 
 def first_line(error: BaseException) -> str:
     """The first line of what a library says, or the error's name where it says nothing."""
-    text = str(error).strip().splitlines()
+    told = REASON.search(str(error))
+    text = [told[1]] if told else str(error).strip().splitlines()
     return text[0][:120] if text else type(error).__name__

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import IO, Any
 
 from studyrun import Position
 from studyrun_extract.foreign import AGAIN, wrong
+from studyrun_models.untrusted import entries, json_of
 
 __all__ = ["SUFFIXES", "Header", "Ids", "header_of", "ids_in", "sites", "width"]
 
@@ -50,10 +50,10 @@ def header_of(file: Path, tensor: str) -> Header:
         what = f"{file.suffix or 'no suffix'} is not known"
         raise wrong(file, what, f"known are {', '.join(SUFFIXES)}")
     try:
+        if file.suffix == ".safetensors":
+            return _safetensors(file, tensor)
         with file.open("rb") as stream:
             size = file.stat().st_size
-            if file.suffix == ".safetensors":
-                return _safetensors(file, stream, size, tensor)
             if file.suffix == ".npy":
                 return _npy(file, stream, size)
             return _pt(file, stream)
@@ -69,6 +69,8 @@ def sites(
     Raises:
         StudyError: neither does, or the two differ.
     """
+    _demand_distinct(file, "layers", header.layers, int)
+    _demand_distinct(file, "positions", header.positions, int | str)
     layers = _agreed(file, "layers", said[0], header.layers, "14")
     positions = _agreed(file, "positions", said[1], header.positions, "3")
     return layers, positions
@@ -107,6 +109,20 @@ def ids_in(value: Any, file: Path, what: str) -> Ids:
     return value
 
 
+def _demand_distinct(file: Path, name: str, told: Any, kind: Any) -> None:
+    """Nothing, if the file says of an axis what an axis can be, or nothing."""
+    if told is None:
+        return
+    is_list = isinstance(told, list) and bool(told)
+    if not is_list or any(isinstance(e, bool) or not isinstance(e, kind) for e in told):
+        what = f"says {name} {told!r}"[:160]
+        raise wrong(file, f"{what}, which is no list of {name}", f"save them as e.g. {name}: [3]")
+    below = name == "layers" and min(told) < 0
+    if below or len(set(told)) != len(told):
+        what = "below 0" if below else "twice"
+        raise wrong(file, f"says {name} {told}, one of them {what}", "correct what it says")
+
+
 def _agreed(file: Path, name: str, said: Any, told: Any, example: str) -> Any:
     if said is None and told is None:
         raise wrong(file, f"does not say its {name}", f"say them, e.g. {name}: [{example}]")
@@ -115,33 +131,27 @@ def _agreed(file: Path, name: str, said: Any, told: Any, example: str) -> Any:
     return told if said is None else said
 
 
-def _safetensors(file: Path, stream: IO[bytes], size: int, tensor: str) -> Header:
-    length = int.from_bytes(stream.read(8), "little")
+def _safetensors(file: Path, tensor: str) -> Header:
     try:
-        known = json.loads(stream.read(length) if 0 < length <= size - 8 else b"")
-        told = known.pop("__metadata__", {})
-        end = 8 + length + max(each["data_offsets"][1] for each in known.values())
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise wrong(file, "has no header of safetensors", AGAIN) from error
-    if end != size:
-        raise wrong(file, f"is not whole: {size} bytes of {end}", AGAIN)
+        known, told, begin = entries(file)
+    except ValueError as error:
+        raise wrong(file, str(error), AGAIN) from error
     if tensor not in known:
         held = ", ".join(sorted(known)[:8])
         raise wrong(file, f"has no tensor {tensor!r}", f"say which (tensor: ...): {held}")
-    if known[tensor]["dtype"] not in SIZES:
-        what = f"{tensor} is of {known[tensor]['dtype']}"
-        raise wrong(file, what, f"only {', '.join(SIZES)} are read")
-    offset = 8 + length + known[tensor]["data_offsets"][0]
-    return replace(_told(file, told), shape=tuple(known[tensor]["shape"]),
-                   dtype=known[tensor]["dtype"], offset=offset)  # fmt: skip
+    entry = known[tensor]
+    if entry.dtype not in SIZES:
+        raise wrong(file, f"{tensor} is of {entry.dtype}", f"only {', '.join(SIZES)} are read")
+    offset = begin + entry.data_offsets[0]
+    return replace(_told(file, told), shape=tuple(entry.shape), dtype=entry.dtype, offset=offset)
 
 
-def _told(file: Path, metadata: dict[str, str]) -> Header:
+def _told(file: Path, metadata: Mapping[str, str]) -> Header:
     """What the metadata of a safetensors file say: texts, in which JSON stands."""
     found: dict[str, Any] = {}
     for name in ("layers", "positions", "problem_ids"):
         try:
-            found[name] = json.loads(metadata[name]) if name in metadata else None
+            found[name] = json_of(metadata[name]) if name in metadata else None
         except ValueError as error:
             raise wrong(file, f"metadata {name} is not JSON", "e.g. '[14]'") from error
     ids = found["problem_ids"]
@@ -155,10 +165,10 @@ def _npy(file: Path, stream: IO[bytes], size: int) -> Header:
     length = int.from_bytes(stream.read(wide), "little")
     try:
         facts = ast.literal_eval(stream.read(min(length, size)).decode("latin-1"))
-        descr, shape = str(facts["descr"]), tuple(map(int, facts["shape"]))
-    except (ValueError, SyntaxError, TypeError, KeyError) as error:
+        descr, shape = str(facts["descr"]), tuple(facts["shape"])
+    except (ValueError, SyntaxError, TypeError, KeyError, RecursionError, MemoryError) as error:
         raise wrong(file, "is no array of numpy", AGAIN) from error
-    if not start.startswith(NPY_MAGIC):
+    if not start.startswith(NPY_MAGIC) or any(type(n) is not int or n < 0 for n in shape):
         raise wrong(file, "is no array of numpy", AGAIN)
     if descr.endswith("O"):
         raise wrong(file, "holds Python objects, which are code and no numbers", "save floats")

@@ -82,7 +82,7 @@ def _matched(
     every = set(known)
     strange = [each for each in found.ids if each not in every]
     if strange:
-        _tell_strange(file, strange, params, context)
+        _tell_strange(file, strange, known, params, context)
     of = [problem for problem, name in enumerate(known) if name in place]
     reasons = {problem: NO_ROW for problem, name in enumerate(known) if name not in place}
     return _Match(table, [place[known[problem]] for problem in of], of, reasons)
@@ -106,12 +106,17 @@ def _own_problems(found: Held, params: LoadParams, context: Context) -> pl.DataF
 
 
 def _tell_strange(
-    file: Path, strange: Sequence[str | int], params: LoadParams, context: Context
+    file: Path,
+    strange: Sequence[str | int],
+    known: Sequence[str | int],
+    params: LoadParams,
+    context: Context,
 ) -> None:
     """Stop, or go on without them, where rows are of no problem."""
-    some = ", ".join(repr(each) for each in strange[:SHOWN])
+    some, there = (", ".join(map(repr, each[:SHOWN])) for each in (strange, known))
     what = f"{len(strange)} rows are of no problem of the data: {some}"
     if params.on_error == "stop":
+        what += f" (its ids are {there}, ...)"
         raise wrong(file, what, "take the data they are of, or `on_error: exclude`")
     context.note(f"{what}; they are left out")
 

@@ -46,15 +46,21 @@ def digest(params: LoadParams) -> str:
 def estimate(params: LoadParams, scope: CheckScope) -> Estimate | None:  # noqa: ARG001  # contract
     """Copying, a piece at a time."""
     size = Path(params.path).stat().st_size
-    return Estimate(flops=size / 1e9 * READING, bytes=PIECES, note=f"{size / 1e9:,.2f} GB to copy")
+    shown = f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"
+    note = f"the file's {shown} are copied into the store"
+    return Estimate(flops=size / 1e9 * READING, bytes=PIECES, note=note)
 
 
 def _missing(params: LoadParams) -> Iterator[Fault]:
     for name in FILES:
         file = getattr(params, name)
         if file is not None and not Path(file).is_file():
-            kind = "is a folder, not a file" if Path(file).is_dir() else "is not there"
-            yield Fault((name,), f"{file} {kind}")
+            kind = "is not there; paths are relative to the study"
+            if Path(file).is_dir():
+                kind = "is a folder, not a file; name the file in it"
+            elif Path(file).exists():
+                kind = "is a device or a pipe, not a file; copy what it gives into one"
+            yield Fault((name,), f"{file}: {kind}")
 
 
 def _axes(params: LoadParams, scope: CheckScope) -> Iterator[Fault]:

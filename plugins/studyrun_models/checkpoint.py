@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studyrun import StudyError
 from studyrun_models.digest import digest_of
+from studyrun_models.untrusted import json_of
 
 __all__ = [
     "BUILTINS",
     "CONFIG",
     "Checkpoint",
     "CheckpointError",
+    "NotDownloadedError",
     "config_of",
     "find_checkpoint",
     "folder_of",
@@ -30,8 +31,12 @@ BUILTINS = {
 HUB = "hub:"
 """Begins the name of a checkpoint in the local Hugging Face cache."""
 CONFIG = "config.json"
+ADAPTER = "adapter_config.json"
+"""What peft writes in its place."""
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
+AGAIN = "copy or download it again"
+"""The cure of a file that is not whole."""
 OTHER_FILES = (
     "added_tokens.json",
     "generation_config.json",
@@ -56,6 +61,10 @@ class CheckpointError(StudyError):
     ) -> None:
         self.message, self.field, self.allowed = message, field, allowed
         super().__init__(f"model.with.{field}: {message}")
+
+
+class NotDownloadedError(CheckpointError):
+    """A checkpoint on the hub is not in the local cache: nothing is wrong with its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +120,16 @@ def folder_of(name: str, revision: str = "main") -> Path:
 
 
 def _snapshot(repository: str, revision: str) -> Path:
-    """The folder of a revision in the local Hugging Face cache."""
+    """The folder of a revision in the local Hugging Face cache.
+
+    Raises:
+        NotDownloadedError: it is not there.
+    """
     from huggingface_hub.constants import HF_HUB_CACHE
 
     home = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
     if not home.is_dir():
-        raise CheckpointError(
+        raise NotDownloadedError(
             f"{repository} is not in the local cache; "
             f"`hf download {repository} --revision {revision}` puts it there"
         )
@@ -124,7 +137,7 @@ def _snapshot(repository: str, revision: str) -> Path:
     commit = ref.read_text(encoding="utf-8").strip() if ref.is_file() else revision
     snapshot = home / "snapshots" / commit
     if not snapshot.is_dir():
-        raise CheckpointError(
+        raise NotDownloadedError(
             f"revision {revision!r} of {repository} is not in the local cache; "
             f"`hf download {repository} --revision {revision}` puts it there",
             "revision",
@@ -140,14 +153,21 @@ def config_of(folder: Path) -> dict[str, Any]:
     """
     file = folder / CONFIG
     if not file.is_file():
-        raise CheckpointError(f"{folder} has no {CONFIG}")
+        raise CheckpointError(f"{folder} has no {CONFIG}{_instead(folder)}")
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = json_of(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise CheckpointError(f"{file} is not JSON: {error}") from error
+        raise CheckpointError(f"{file} is not JSON ({error}); {AGAIN}") from error
     if not isinstance(config, dict):
-        raise CheckpointError(f"{file} is not a JSON object")
+        raise CheckpointError(f"{file} is not a JSON object; {AGAIN}")
     return config
+
+
+def _instead(folder: Path) -> str:
+    """What to do about a folder that is known not to hold a whole model."""
+    if (folder / ADAPTER).is_file():
+        return "; it is a LoRA adapter: merge it into its base (merge_and_unload) and save that"
+    return "; name the folder that save_pretrained wrote"
 
 
 def safe_weights(folder: Path) -> tuple[str, ...]:
@@ -178,11 +198,13 @@ def _weights(folder: Path) -> tuple[str, ...]:
 
 def _shards(folder: Path) -> list[str]:
     try:
-        index = json.loads((folder / WEIGHTS_INDEX).read_text(encoding="utf-8"))
+        index = json_of((folder / WEIGHTS_INDEX).read_text(encoding="utf-8"))
         shards = sorted(set(index["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{folder / WEIGHTS_INDEX} does not list the weights") from error
+        what = f"{folder / WEIGHTS_INDEX} does not list the weights"
+        raise CheckpointError(f"{what}; {AGAIN}") from error
     missing = [name for name in shards if not (folder / name).is_file()]
     if missing:
-        raise CheckpointError(f"{folder} lacks {missing[0]}, which {WEIGHTS_INDEX} lists")
+        what = f"{folder} lacks {missing[0]}, which {WEIGHTS_INDEX} lists"
+        raise CheckpointError(f"{what}; {AGAIN}")
     return shards

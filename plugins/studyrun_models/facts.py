@@ -9,15 +9,19 @@ import hashlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-from studyrun import CheckScope, Fault, ModelFacts
-from studyrun_models.checkpoint import Checkpoint, CheckpointError, find_checkpoint
-from studyrun_models.official import THOUGHTS, Official, find_official
-from studyrun_models.params import CodiParams
+from studyrun import Absent, CheckScope, Fault, ModelFacts
+from studyrun_models.checkpoint import (
+    HUB,
+    Checkpoint,
+    CheckpointError,
+    NotDownloadedError,
+    find_checkpoint,
+)
+from studyrun_models.official import THOUGHTS, Official, find_base, find_official
+from studyrun_models.params import CodiParams, HfParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from studyrun_models.params import HfParams
 
 __all__ = [
     "CodiSection",
@@ -66,15 +70,32 @@ def codi_check(params: CodiParams, scope: CheckScope) -> Iterator[Fault]:  # noq
         _sizes(source)
     except CheckpointError as error:
         yield _fault(error)
+        yield from _base_too(params, error)
         return
-    if isinstance(source, Official) and "vocab_size" not in source.config:
-        yield Fault(("base",), f"config.json in {source.folder} says no vocab_size")
+    if isinstance(source, Official):
+        size = source.config.get("vocab_size")
+        if type(size) is not int or size < 1:
+            what = f"config.json in {source.folder} says no vocab_size above 0, but {size!r}"
+            yield Fault(("base",), f"{what}; copy or download it again")
+
+
+def _base_too(params: CodiParams, found: CheckpointError) -> Iterator[Fault]:
+    """What is wrong with the base, where the checkpoint was looked at first and refused."""
+    if params.base is None or found.field not in ("checkpoint", "revision"):
+        return
+    try:
+        find_base(params.base, params.base_revision)
+    except CheckpointError as error:
+        yield _fault(error)
 
 
 def hf_check(params: HfParams, scope: CheckScope) -> Iterator[Fault]:  # noqa: ARG001 - fixed
     """A checkpoint that cannot be used, or a way of spreading it that is not installed."""
     if objection := device_map_objection(params):
         yield Fault(("device_map",), objection)
+    if params.revision != HfParams.revision and HUB not in params.checkpoint:
+        message = f"a folder has no revisions, a checkpoint {HUB}owner/name has; leave it out"
+        yield Fault(("revision",), message)
     try:
         _sizes(find_checkpoint(params.checkpoint, params.revision))
     except CheckpointError as error:
@@ -183,4 +204,6 @@ def _number(checkpoint: Files, names: tuple[str, ...]) -> int:
 
 
 def _fault(error: CheckpointError) -> Fault:
+    if isinstance(error, NotDownloadedError):
+        return Absent((error.field,), error.message)
     return Fault((error.field,), error.message, error.allowed)

@@ -44,7 +44,8 @@ def load(params: HfParams, context: Context) -> CausalLM:
     model.eval().requires_grad_(False)
     stack = Stack(model, facts.n_layers)
     vocabulary = model.get_input_embeddings().num_embeddings
-    verify(stack, vocabulary)
+    with quiet():
+        verify(stack, vocabulary)
     loaded = CausalLM(stack, tokenizer, facts, params)
     prompts = [Tokens("", ids, (), range(len(ids))) for ids in some_ids(vocabulary)]
     loaded.full_because = replay_fault(PromptPasses(loaded, prompts), ("last", 1), context)
@@ -241,8 +242,11 @@ def _model(checkpoint: Checkpoint, params: HfParams, context: Context) -> Any:
             ignore_mismatched_sizes=True,  # they are reported, and refused below
         )
     except ValueError as error:  # an unknown architecture, or a kernel that it has not
-        cure = "; `attention: eager` may do" if "attention implementation" in str(error) else ""
-        raise SiteError(f"transformers cannot load {checkpoint.folder}: {error}{cure}") from error
+        reason = (str(error).splitlines() or [""])[0]
+        if "attention implementation" in reason:
+            reason = f"its architecture has no {params.attention!r} attention there; "
+            reason += "`attention: eager` may do"
+        raise SiteError(f"transformers cannot load {checkpoint.folder}: {reason}") from error
     shapes = [
         f"{name} {tuple(has)} instead of {tuple(needs)}"
         for name, has, needs in sorted(info["mismatched_keys"])

@@ -58,17 +58,23 @@ def split(state: Mapping[str, Tensor], source: str) -> tuple[dict[str, Tensor], 
     for name, tensor in state.items():
         match = KEY.fullmatch(name)
         if match is None:
-            plain[name.replace(BASE, ".")] = tensor
+            own = name.replace(BASE, ".")
+            if own in plain:
+                cure = "which of the two counts is not known: remove one"
+                raise WeightsError(f"{source} has {own} with and without `base_layer`; {cure}")
+            plain[own] = tensor
         else:
             found.setdefault(match[1], {})[match[2]] = tensor
     alone = [module for module, pair in found.items() if len(pair) == 1]
     if alone:
-        raise WeightsError(f"{source} has only one of two matrices for {alone[0]}")
+        what = f"has only one of two matrices for {alone[0]}"
+        raise WeightsError(f"{source} {what}; copy the file again")
     pairs = {module: Pair(**pair) for module, pair in found.items()}
     for module, pair in pairs.items():
-        if pair.A.ndim != 2 or pair.B.ndim != 2 or pair.B.shape[1] != pair.r:
+        if {pair.A.ndim, pair.B.ndim} != {2} or not pair.B.shape[1] == pair.r > 0:
             shapes = f"{tuple(pair.A.shape)} and {tuple(pair.B.shape)}"
-            raise WeightsError(f"{source}: the matrices of {module}, {shapes}, do not multiply")
+            what = f"the matrices of {module}, {shapes}, do not multiply"
+            raise WeightsError(f"{source}: {what}; copy the file again")
     return plain, pairs
 
 
@@ -101,13 +107,18 @@ def merge(model: nn.Module, pairs: Mapping[str, Pair], alpha: float, source: str
     for name, pair in pairs.items():
         weight = getattr(modules.get(name), "weight", None)
         if not isinstance(weight, torch.Tensor):
-            raise WeightsError(f"{source} has matrices for {name}, which the model has not")
+            what = f"{source} has matrices for {name}, which the model has not"
+            raise WeightsError(f"{what}; was it trained from this base?")
+        shared = [n for n, m in modules.items() if n != name and getattr(m, "weight", 0) is weight]
+        if shared:
+            what = f"{source} has matrices for {name}, which shares its weight with {shared[0]}"
+            raise WeightsError(f"{what}; untie them in the base's config.json, and save both")
         added = (alpha / pair.r) * (pair.B.to(weight) @ pair.A.to(weight))
         added = added.T if isinstance(modules[name], Conv1D) else added
         if added.shape != weight.shape:
             raise WeightsError(
                 f"{source}: the matrices of {name} make {tuple(added.shape)}, "
-                f"its weight is {tuple(weight.shape)}"
+                f"its weight is {tuple(weight.shape)}; was it trained from this base?"
             )
         weight += added
 
@@ -125,8 +136,11 @@ def merge_fault(
     They are compared on what the modules are given in a pass over `ids`. The parts are the weights
     in `state`, run by the module's own code, and the matrices, which know nothing of its layout.
     """
-    for name, (module, given, output) in _seen(model, ids, pairs).items():
-        pair = pairs[name]
+    seen = _seen(model, ids, pairs)
+    for name, pair in pairs.items():
+        if name not in seen:
+            return name
+        module, given, output = seen[name]
         own = {part: state[f"{name}.{part}"].to(given) for part, _ in module.named_parameters()}
         apart = functional_call(module, own, (given,))
         apart = apart + (alpha / pair.r) * (given @ pair.A.to(given).T @ pair.B.to(given).T)
@@ -147,7 +161,7 @@ def _seen(model: Any, ids: list[int], names: Mapping[str, Any]) -> dict[str, tup
 
         handles.append(module.register_forward_hook(note))
     try:
-        model.base_model(input_ids=torch.tensor([ids]))
+        model(input_ids=torch.tensor([ids]))
     finally:
         for handle in handles:
             handle.remove()

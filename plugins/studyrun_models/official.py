@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from studyrun_models.params import CodiParams
 
-__all__ = ["ADDED", "ANSWER", "PICKLE", "THOUGHTS", "Official", "find_official"]
+__all__ = ["ADDED", "ANSWER", "PICKLE", "THOUGHTS", "Official", "find_base", "find_official"]
 
 PICKLE = "pytorch_model.bin"
 """What the authors' scripts save; read with `weights_only`, so that no code in it can run."""
@@ -65,17 +65,27 @@ def find_official(params: CodiParams) -> Official:
     assert params.base is not None, "without a base a checkpoint is not of this kind"
     file_folder = folder_of(params.checkpoint, params.revision)
     weights = _weights(file_folder)
+    folder, config = find_base(params.base, params.base_revision)
+    return Official(file_folder, weights, folder, config)
+
+
+def find_base(name: str, revision: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of a base model, and its config.json.
+
+    Raises:
+        CheckpointError: one of them is not there.
+    """
     try:
-        folder = folder_of(params.base, params.base_revision)
-        config = config_of(folder)
+        folder = folder_of(name, revision)
+        return folder, config_of(folder)
     except CheckpointError as error:
         field = "base_revision" if error.field == "revision" else "base"
-        raise CheckpointError(error.message, field, error.allowed) from error
-    return Official(file_folder, weights, folder, config)
+        raise type(error)(error.message, field, error.allowed) from error
 
 
 def _weights(folder: Path) -> tuple[str, ...]:
     found = safe_weights(folder) or ((PICKLE,) if (folder / PICKLE).is_file() else ())
     if not found:
-        raise CheckpointError(f"{folder} has neither model.safetensors nor {PICKLE}")
+        what = f"{folder} has neither model.safetensors nor {PICKLE}"
+        raise CheckpointError(f"{what}; name the folder that training saved one of them in")
     return found

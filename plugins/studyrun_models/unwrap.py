@@ -12,9 +12,17 @@ from studyrun_models.facts import thoughts_of
 from studyrun_models.lora import Pair, check_pairs, merge, merge_fault, split
 from studyrun_models.official import ADDED, ANSWER, Official
 from studyrun_models.projection import projection
+from studyrun_models.untrusted import FLOATS, tensor_objection
 from studyrun_models.verify import some_ids
 from studyrun_models.vocabulary import Frame, Vocabulary, tokenizer_of
-from studyrun_models.weights import WeightsError, load_strictly, read_tensors, tied_to, unfilled
+from studyrun_models.weights import (
+    WeightsError,
+    demand_finite,
+    load_strictly,
+    read_tensors,
+    tied_to,
+    unfilled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +42,8 @@ TRAINING = ("decoder.", "pj_in.", "pj_out.")
 BUFFERS = re.compile(r".*\.attn\.(masked_)?bias|.*\.rotary_emb\.inv_freq")
 """Constants that older versions of transformers saved; models compute them."""
 PRJ_FIRST = "prj.1.weight"
+HEADS = ("lm_head.weight", "embed_out.weight")
+"""Of tensors that are one, safetensors keeps the first by name, which is the head."""
 EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "embed_in.weight", "word_embeddings.weight")
 
 
@@ -75,7 +85,8 @@ def load_official(
     ids = some_ids(source.config["vocab_size"])[0]
     fault = merge_fault(model.eval(), ids, wrapped.llm, wrapped.pairs, params.lora.alpha)
     if fault:
-        raise WeightsError(f"{file}: merged, {fault} does not give what its parts give")
+        what = f"{file}: merged, {fault} does not give what its parts give"
+        raise WeightsError(f"{what}; merge it with peft and save it without matrices")
     return model, *_speech(source, params, rows)
 
 
@@ -99,12 +110,34 @@ def unwrapped(state: Mapping[str, Tensor], file: str) -> Wrapped:
     prj = {name: t for name, t in outer.items() if name.startswith(PRJ)}
     others = {n: t for n, t in outer.items() if n not in prj and not n.startswith(TRAINING)}
     own = {name: t for name, t in llm.items() if not BUFFERS.fullmatch(name)}
+    _demand_numbers(own | {f"{m}.lora_{n}": getattr(p, n) for m, p in pairs.items() for n in "AB"}
+                    | prj, file)  # fmt: skip
+    twice = sorted(own.keys() & others.keys())
+    if twice:
+        what = f"has {twice[0]} with and without {prefix} before it"
+        raise WeightsError(f"{file} {what}; which of the two counts is not known: remove one")
     return Wrapped(prefix, own | others, pairs, prj, tuple(f"{part}*" for part in unused))
+
+
+def _demand_numbers(state: Mapping[str, Tensor], file: str) -> None:
+    """Nothing, if all tensors are plain and finite.
+
+    Raises:
+        WeightsError: one is not.
+    """
+    for name, tensor in state.items():
+        objection = tensor_objection(tensor)
+        if objection:
+            cure = f"save plain tensors of {', '.join(FLOATS)}"
+            raise WeightsError(f"{file}: {name} {objection}; {cure}")
+    demand_finite(state, file)
 
 
 def _rows(wrapped: Wrapped, source: Official, file: str) -> int:
     """How many tokens the file has embeddings for: the base's, and at least those added."""
-    sizes = {len(t) for name, t in wrapped.llm.items() if name.endswith(EMBEDDINGS)}
+    named = {name: len(t) for name, t in wrapped.llm.items() if t.ndim == 2}
+    sizes = {n for name, n in named.items() if name.endswith(EMBEDDINGS)}
+    sizes = sizes or {n for name, n in named.items() if name.endswith(HEADS)}
     base, added = source.config["vocab_size"], len(ADDED)
     if len(sizes) != 1 or min(sizes) < base + added:
         has = f"embeddings of {min(sizes)} tokens" if sizes else "no embeddings"
@@ -126,7 +159,7 @@ def _projection(prj: Mapping[str, Tensor], width: int, params: CodiParams, file:
         raise WeightsError(
             f"{file} has no {PRJ_FIRST}; if it was trained without one, say `prj_dim: 0`"
         )
-    dim = 0 if first is None else len(first)
+    dim = 0 if first is None else next(iter(first.shape), 1)
     if params.prj_dim not in (None, dim):
         raise WeightsError(f"model.with.prj_dim is {params.prj_dim}, but {file} has {dim}")
     if params.prj_layer_norm not in (None, norm):
@@ -144,7 +177,8 @@ def _fill(model: Any, wrapped: Wrapped, source: Official, file: str) -> None:
     for name, of in tied.items():
         one, other = state.pop(name, None), state.get(of)
         if one is not None and other is not None and not torch.equal(one, other):
-            raise WeightsError(f"{file}: {name} and {of} differ, but are one tensor in the model")
+            what = f"{file}: {name} and {of} differ, but are one tensor in the model"
+            raise WeightsError(f"{what}; was it trained from {source.folder}?")
         if one is not None:
             state[of] = one
     load_strictly(

@@ -47,9 +47,11 @@ def tokenizer_of(folder: Path) -> Any:
 
     factory: Any = transformers.AutoTokenizer
     try:
-        tokenizer = factory.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"{folder} has no tokenizer: {error}") from error
+        tokenizer = factory.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # of files that are not whole it raises whatever comes first
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        what = f"{folder} has no tokenizer that can be read ({reason})"
+        raise WeightsError(f"{what}; its tokenizer.json belongs there") from error
     if not tokenizer.is_fast:
         raise WeightsError(f"{folder}: its tokenizer gives no places in the text")
     return tokenizer
@@ -75,6 +77,8 @@ class Vocabulary:
         added: Mapping[int, str] | None = None,
         whole: bool = False,
     ) -> None:
+        tokenizer.no_padding()  # a file may say to pad and to cut, which transformers overrides too
+        tokenizer.no_truncation()
         self._tokenizer, self._source, self._whole = tokenizer, source, whole
         self._added = dict(added or {})
         known = tokenizer.get_added_tokens_decoder()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from studyrun import StudyError
+from studyrun_models.untrusted import archive_objection, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "WeightsError",
     "account",
+    "demand_finite",
     "load_strictly",
     "quiet",
     "randomise",
@@ -44,10 +46,16 @@ def read_tensors(folder: Path, names: Iterable[str]) -> dict[str, Tensor]:
     """
     state: dict[str, Tensor] = {}
     for name in names:
+        found: dict[str, Tensor] = {}
         if name.endswith(".safetensors"):
-            state |= _read_safetensors(folder / name)
+            found = _read_safetensors(folder / name)
         elif name.endswith(".bin"):
-            state |= _read_pickle(folder / name)
+            found = _read_pickle(folder / name)
+        twice = sorted(state.keys() & found.keys())
+        if twice:
+            what = f"{folder / name} has {twice[0]}, which another of its files has too"
+            raise WeightsError(f"{what}; copy or download them again")
+        state |= found
     return state
 
 
@@ -59,15 +67,28 @@ def unfilled(folder: Path, attention: str, dtype: torch.dtype, **changed: Any) -
         attention: the kernel.
         dtype: of its parameters.
         changed: values to be used in place of the configuration's.
+
+    Raises:
+        WeightsError: the configuration describes no model, or one that comes with code of its own.
     """
     import transformers
     from transformers.initialization import no_init_weights
 
     factory: Any = transformers.AutoModelForCausalLM
-    config: Any = transformers.AutoConfig.from_pretrained(folder, **changed)
-    with no_init_weights():  # all of them are loaded; drawing a billion numbers takes a while
-        model = factory.from_config(config, attn_implementation=attention, dtype=dtype)
-    model.tie_weights()
+    ours: Any = {"trust_remote_code": False}
+    try:
+        config: Any = transformers.AutoConfig.from_pretrained(folder, **ours, **changed)
+        with no_init_weights():  # all of them are loaded; drawing a billion numbers takes a while
+            model = factory.from_config(config, attn_implementation=attention, dtype=dtype, **ours)
+        model.tie_weights()
+    except MemoryError:
+        raise
+    except Exception as error:  # of a configuration that is wrong it raises whatever comes first
+        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
+        what = f"{folder / 'config.json'} describes no model that is known here ({reason})"
+        is_kernel = "attention implementation" in str(error)
+        cure = "`attention: eager` may do" if is_kernel else "copy or download it again"
+        raise WeightsError(f"{what}; {cure}") from error
     return model
 
 
@@ -104,10 +125,20 @@ def load_strictly(
         if own[name].shape != state[name].shape
     ]
     account(missing, sorted(state.keys() - own.keys()), shapes, of=of, cure=cure)
+    demand_finite(state, of)
+    module.load_state_dict(dict(state), strict=False)
+
+
+def demand_finite(state: Mapping[str, Tensor], of: str) -> None:
+    """Nothing, if all numbers are finite.
+
+    Raises:
+        WeightsError: some are not; lists the tensors.
+    """
     undefined = [name for name in sorted(state) if not bool(torch.isfinite(state[name]).all())]
     if undefined:
-        raise WeightsError(f"{of} has numbers that are not finite, in {_shown(undefined)}")
-    module.load_state_dict(dict(state), strict=False)
+        what = f"{of} has numbers that are not finite, in {_shown(undefined)}"
+        raise WeightsError(f"{what}; train it again, or take an earlier checkpoint")
 
 
 def account(
@@ -178,13 +209,17 @@ def _read_safetensors(file: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
+        entries(file)  # of two equal keys, load_file would take the last
         return load_file(file)
-    except SafetensorError as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{file} is damaged ({error}); copy or download it again") from error
 
 
 def _read_pickle(file: Path) -> dict[str, Tensor]:
     """What `torch.save` wrote of a state dict, without running code that might be in it."""
+    objection = archive_objection(file)
+    if objection:
+        raise WeightsError(f"{file} {objection}; save it again with torch.save")
     mapped = zipfile.is_zipfile(file)  # files of very old versions are no archives
     try:
         with warnings.catch_warnings(action="ignore"):  # about pickles that it then refuses
@@ -197,6 +232,8 @@ def _read_pickle(file: Path) -> dict[str, Tensor]:
     except (RuntimeError, EOFError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{file} is damaged ({reason}); copy or download it again") from error
-    if not isinstance(found, dict) or not all(isinstance(t, torch.Tensor) for t in found.values()):
-        raise WeightsError(f"{file} is no state dict: it holds other things than named tensors")
+    is_named = isinstance(found, dict) and all(isinstance(name, str) for name in found)
+    if not is_named or not all(isinstance(t, torch.Tensor) for t in found.values()):
+        what = f"{file} is no state dict: it holds other things than named tensors"
+        raise WeightsError(f"{what}; save `model.state_dict()`")
     return dict(found)

@@ -7,9 +7,11 @@ import sys
 import pytest
 from data_room import REGISTRY, faults, load, write_lines
 
-from studyrun import StudyError
+from studyrun import Absent, CheckScope, StudyError
+from studyrun_data import checks
 from studyrun_data.digests import gsm8k, jsonl
 from studyrun_data.params import Gsm8k, Jsonl
+from studyrun_data.sizes import Size, size_of
 
 NAMES = {
     "data": ["gsm8k", "jsonl", "word-problems"],
@@ -84,7 +86,8 @@ def test_a_digest_is_of_the_content_and_not_of_the_path(tmp_path):
     assert jsonl(Jsonl(path=str(one))) != jsonl(Jsonl(path=str(two)))
 
 
-def test_the_digest_of_gsm8k_knows_which_file_is_which(tmp_path):
+def test_the_digest_of_gsm8k_knows_which_file_is_which(tmp_path, monkeypatch):
+    monkeypatch.setattr("studyrun_data.digests.find_spec", lambda name: name)  # as if installed
     a, b = tmp_path / "a", tmp_path / "b"
     a.write_bytes(b"1")
     b.write_bytes(b"2")
@@ -98,6 +101,16 @@ def test_the_digest_of_gsm8k_knows_which_file_is_which(tmp_path):
     assert all(len(digest) == hashlib.sha256().digest_size * 2 for digest in digests)
 
 
+def test_a_library_that_is_not_installed_blocks_the_step_and_is_no_fault(monkeypatch):
+    monkeypatch.setattr("studyrun_data.digests.find_spec", lambda name: None)
+    params = Gsm8k(hub="openai/gsm8k", revision="abc")
+    (absent,) = checks.gsm8k(params, CheckScope())
+    assert isinstance(absent, Absent)
+    assert "`pip install" in absent.message
+    with pytest.raises(StudyError, match=r"^openai/gsm8k needs the datasets library"):
+        gsm8k(params)
+
+
 def test_the_digest_of_a_missing_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(StudyError, match=r"gone: cannot be read"):
         jsonl(Jsonl(path=str(tmp_path / "gone")))
@@ -107,3 +120,19 @@ def test_a_relative_path_is_the_studys(tmp_path, monkeypatch):
     write_lines(tmp_path / "own.jsonl", {"question": "q", "solution": "1+1=2", "answer": 2})
     monkeypatch.chdir("/")
     assert load("jsonl", tmp_path, path="own.jsonl").tables["table"].height == 1
+
+
+def test_the_size_of_a_gsm8k_file_is_that_of_what_it_holds(tmp_path):
+    rows = [{"question": "q" * length, "answer": "#### 1"} for length in (40, 80, 120, 160)]
+    file = str(write_lines(tmp_path / "train.jsonl", *rows))
+    (tmp_path / "indices.json").write_text('{"validation": [0, 3]}')
+    indices = str(tmp_path / "indices.json")
+
+    def size(**given):
+        return size_of([REGISTRY.bind("data", {"use": "gsm8k", "with": given}, tmp_path)])
+
+    assert size(path=file, validation=0.25) == Size(problems=4, validation=1, tokens=25)
+    assert size(path=file, indices=indices) == Size(problems=4, validation=2, tokens=25)
+    assert size(path=file, indices=indices, limit=2) == Size(problems=2, validation=1, tokens=15)
+    assert size(path=str(tmp_path / "gone")) is None
+    assert size(hub="openai/gsm8k", revision="abc") is None

@@ -176,8 +176,8 @@ def test_problems_without_a_row_stop_the_step_or_are_listed(tmp_path):
 def test_rows_of_no_problem_stop_the_step_or_are_left_out(tmp_path):
     file = write(tmp_path / "a.pt", ids=["p5", "q1", "p3", "p2", "p1", "p0"])
     assert refused(tmp_path, params(file), problems(tmp_path)) == (
-        "1 rows are of no problem of the data: 'q1'; take the data they are of, or "
-        "`on_error: exclude`"
+        "1 rows are of no problem of the data: 'q1' (its ids are 'p0', 'p1', 'p2', 'p3', 'p4', "
+        "...); take the data they are of, or `on_error: exclude`"
     )
     given = params(file, on_error="exclude")
     found, context = loaded(tmp_path, given, problems(tmp_path))
@@ -307,6 +307,24 @@ def test_a_pickle_with_code_is_refused_and_does_not_run(tmp_path):
             "d_model)",
         ),
         (
+            {"activations": torch.zeros(1).as_strided((6, 1 << 40), (0, 0))},
+            "activations repeats 4 bytes as (6, 1099511627776); save a plain tensor of float64, "
+            "float32, float16, bfloat16, with .clone()",
+        ),
+        (
+            {"activations": X.to("meta")},
+            "activations has no numbers, but a shape alone; save a plain tensor of float64, "
+            "float32, float16, bfloat16, with .clone()",
+        ),
+        (
+            {"activations": X, "metadata": SITES | {"layers": [3, 14.5]}},
+            "says layers [3, 14.5], which is no list of layers; save them as e.g. layers: [3]",
+        ),
+        (
+            {"activations": X, "metadata": SITES | {"layers": [3, 3]}},
+            "says layers [3, 3], one of them twice; correct what it says",
+        ),
+        (
             {"activations": X.long()},
             "activations is of int64; only floating-point numbers are read",
         ),
@@ -357,9 +375,9 @@ def test_what_a_safetensors_file_lacks_is_told_before_the_run(tmp_path):
 def test_files_that_are_not_there_are_faults_of_their_own(tmp_path):
     given = LoadParams(path=str(tmp_path / "a.pt"), ids=str(tmp_path), indices=str(tmp_path / "i"))
     assert faults(given) == [
-        (("path",), f"{tmp_path / 'a.pt'} is not there"),
-        (("ids",), f"{tmp_path} is a folder, not a file"),
-        (("indices",), f"{tmp_path / 'i'} is not there"),
+        (("path",), f"{tmp_path / 'a.pt'}: is not there; paths are relative to the study"),
+        (("ids",), f"{tmp_path}: is a folder, not a file; name the file in it"),
+        (("indices",), f"{tmp_path / 'i'}: is not there; paths are relative to the study"),
     ]
     (tmp_path / "a.csv").write_text("")
     known = "known are .safetensors, .npy, .pt, .pth"
@@ -397,6 +415,43 @@ def test_a_header_that_lies_about_its_length_is_refused(tmp_path):
     file.write_bytes(struct.pack("<Q", 1 << 62) + b"{}")
     said = "has no header of safetensors; copy the file again"
     assert refused(tmp_path, params(file)) == said
+
+
+ENTRY = {"dtype": "F32", "shape": [6, 8], "data_offsets": [0, 192]}
+LIES = {
+    "too large": {"shape": [10**15, 8]},
+    "too small": {"shape": [6, 4]},
+    "negative": {"shape": [-6, -8]},
+    "no list": {"shape": None},
+    "no number": {"shape": ["6", 8]},
+    "begins before the file": {"data_offsets": [-192, 0]},
+    "no map": None,
+    "one offset": {"data_offsets": [192]},
+    "turned round": {"data_offsets": [192, 0]},
+    "no type": {"dtype": ["F32"]},
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_header_of_safetensors_that_lies_is_refused_before_the_run(tmp_path, name):
+    """Law: shape, type and place of every tensor agree with the bytes that are there."""
+    lie = LIES[name]
+    header = json.dumps([] if lie is None else {"activations": ENTRY | lie}).encode()
+    file = tmp_path / "a.safetensors"
+    file.write_bytes(struct.pack("<Q", len(header)) + header + bytes(192))
+    ((path, message),) = faults(LoadParams(path=str(file), layers=[14], positions=[3]))
+    assert path == ("path",)
+    assert message.startswith(f"{file}: ")
+    assert message.endswith("; copy the file again")
+
+
+@pytest.mark.parametrize("shape", ["(True, 48)", "(6.0, 8)", "(-6, -8)", "'ab'", "(10**3, 8)"])
+def test_a_header_of_numpy_that_lies_is_refused_before_the_run(tmp_path, shape):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}".encode()
+    file = tmp_path / "a.npy"
+    file.write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(192))
+    ((_, message),) = faults(LoadParams(path=str(file), layers=[14], positions=[3]))
+    assert message == f"{file}: is no array of numpy; copy the file again"
 
 
 def test_only_a_piece_is_in_memory_at_once(tmp_path, monkeypatch):

@@ -23,6 +23,8 @@ steps:
   sae: {use: sae-train, with: {d_sae: 24, k: 4, epochs: 2}}
   features: {use: sae-encode}
   labels: {use: classify}
+  ablation: {use: ablate, with: {features: {top: 3}}}
+  swaps: {use: swap, with: {pairs: [[0, 1]]}}
   report: {use: report}
 """
 KILLED = """\
@@ -30,8 +32,10 @@ import os, signal, sys
 from studyrun.cli import main
 from studyrun_extract import extract
 from studyrun_extract.growing import Growing
+import studyrun_data.jsonl, studyrun_models.codi, studyrun_sae.encode_step, studyrun_sae.train_step
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
 extract.at_once = lambda _bytes: 16
-append, left = Growing.append, int(sys.argv[1])
+append, left = Growing.append, 0
 def counted(self, *given):
     global left
     append(self, *given)
@@ -39,7 +43,16 @@ def counted(self, *given):
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
 Growing.append = counted
-sys.exit(main(["run", "tiny.yaml", "--quiet"]))
+for folder, after in zip(sys.argv[1::2], map(int, sys.argv[2::2])):
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        left = after
+        os._exit(main(["run", "tiny.yaml", "--quiet"]))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""Runs the study in each folder and kills it after so many pieces (0: never); each in a process of
+its own, which finds what is heavy imported already.
 """
 
 
@@ -53,7 +66,23 @@ def test_features_are_studied_without_a_model(tmp_path, monkeypatch):
     run = studyrun.open_run(tmp_path / "outputs/loaded/latest")
     assert torch.equal(run["activations"].at(layer=14, position=3), x)
     assert run["sae"].load().d_sae == run["labels"].table.height == 24
+    assert (run["ablation"].table.height, run["swaps"].table.height) == (3, 1)
     assert (run.folder / "report.html").stat().st_size > 0
+    page = (run.folder / "report.md").read_text()
+    assert "activations were not extracted here: rows of a file, the study names no model" in page
+
+
+def test_effects_that_run_the_model_are_refused_without_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_problems(tmp_path / "problems.jsonl", 20)
+    save_file({"activations": torch.randn(20, 16)}, tmp_path / "acts.safetensors")
+    steps = STEPS.replace("{top: 3}", "{top: 3}, effects: [reconstruction, answer]")
+    (tmp_path / "loaded.yaml").write_text(steps)
+    assert main(["check", "loaded.yaml"]) == 2
+    assert (
+        "$.steps.ablation.with.effects[1]: 'answer' is read of edited runs of the model, and the "
+        "study has no 'model' section; effects: [reconstruction] needs none"
+    ) in capsys.readouterr().out
 
 
 def test_a_site_that_only_the_file_says_is_checked_when_it_is_known(tmp_path, monkeypatch, capsys):
@@ -72,9 +101,11 @@ def test_a_site_that_only_the_file_says_is_checked_when_it_is_known(tmp_path, mo
     assert "the activations hold positions 3, 4; say which (position: 3)" in said.err + said.out
 
 
-def _killed(folder, after):
-    command = [sys.executable, "-c", KILLED, str(after)]
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
+def _killed(*jobs):
+    """How the runs ended."""
+    command = [sys.executable, "-c", KILLED, *map(str, (word for job in jobs for word in job))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [int(line) for line in done.stdout.splitlines()]
 
 
 def _stored(folder):
@@ -90,9 +121,9 @@ def test_killed_after_a_piece_a_study_ends_with_the_same_bytes(tmp_path):
     for name in ("whole", "killed"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "tiny.yaml").write_text(tiny_study(tmp_path / name))
-    assert _killed(tmp_path / "whole", after=0) == 0
-    codes = [_killed(tmp_path / "killed", after=after) for after in (2, 3, 0)]
-    assert codes == [-signal.SIGKILL, -signal.SIGKILL, 0]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    codes = _killed((whole, 0), (killed, 2), (killed, 3), (killed, 0))
+    assert codes == [0, -signal.SIGKILL, -signal.SIGKILL, 0]
     assert _stored(tmp_path / "killed") == _stored(tmp_path / "whole")
     events = (tmp_path / "killed/outputs/tiny/latest/events.jsonl").read_text()
     assert "80 problems were done by an earlier run" in events

@@ -1,6 +1,7 @@
 """A CODI model's answers with its own thoughts, without them, and with another problem's."""
 
 import re
+from copy import deepcopy
 
 import torch
 
@@ -10,9 +11,9 @@ from tiny_models import PlainContext
 STEPS_TOKENS = 60
 
 
-def read_and_think(model, ids, fed=None):
-    """The question and all thoughts, fed their own projections or `fed` (thought by thought)."""
-    reading, own = model.read(ids), []
+def think(model, question, fed=None):
+    """All thoughts after what was read, fed their own projections or `fed` (thought by thought)."""
+    reading, own = deepcopy(question), []
     for number in range(model.thoughts):
         own.append(model.project(reading.hidden))
         model.think(reading, own[-1] if fed is None else fed[number])
@@ -20,18 +21,24 @@ def read_and_think(model, ids, fed=None):
 
 
 @torch.inference_mode()
-def answers_of(model, problems):
-    """Answers by condition; padding is masked, so one batch holds all problems."""
+def answers_of(model, problems, *, without_thoughts=True):
+    """Answers by condition; padding is masked, so one batch holds all problems.
+
+    `none` and `written`, where the model thinks nothing, may be left out.
+    """
     ids = model.encode([problem.question for problem in problems])
-    reading, own = read_and_think(model, ids)
+    question = model.read(ids)
+    reading, own = think(model, question)
     found = {"own": model.speak(reading)}
-    reading, _ = read_and_think(model, ids)
+    reading, _ = think(model, question)
     reading.hide(slice(-model.thoughts, None))
     found["hidden"] = model.speak(reading)
-    reading, _ = read_and_think(model, ids, [fed.roll(1, 0) for fed in own])
+    reading, _ = think(model, question, [fed.roll(1, 0) for fed in own])
     found["another problem's"] = model.speak(reading)
-    reading, _ = read_and_think(model, ids, [torch.zeros_like(fed) for fed in own])
+    reading, _ = think(model, question, [torch.zeros_like(fed) for fed in own])
     found["zeroed"] = model.speak(reading)
+    if not without_thoughts:
+        return found
     found["none"] = model.speak(model.read(ids))
     found["written"] = written(model, ids)
     return found
@@ -47,7 +54,7 @@ def written(model, ids):
 
 def linear_r2(model, n):
     """Ridge regression of the second result at (14, 3), on n held-out problems of 3 and 4 steps."""
-    train = generate(1500, 5, steps=(3, 4), held_out=False)
+    train = generate(600, 5, steps=(3, 4), held_out=False)
     test = generate(n, 6, steps=(3, 4), held_out=True)
     x, x_test = (
         model.activations([p.question for p in part], [14], [3], PlainContext())[:, 0, 0].double()

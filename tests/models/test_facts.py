@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import tiny_models
-from studyrun import CheckScope, Fault
+from studyrun import Absent, CheckScope, Fault
 from studyrun_models import CodiParams, HfParams
 from studyrun_models.checkpoint import CheckpointError
 from studyrun_models.facts import codi_check, codi_facts, hf_check, hf_facts
@@ -104,7 +104,15 @@ def test_pickled_weights_are_a_fault(folder):
     assert message.startswith(f"{folder} has its weights in pytorch_model.bin only, a pickle")
 
 
-@pytest.mark.parametrize(("text", "end"), [("{", "is not JSON"), ("[]", "is not a JSON object")])
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("{", "is not JSON ("),
+        ("[" * 99_999, "is not JSON (it is nested too deeply)"),
+        ('{"a": 1, "a": 2}', "is not JSON (key 'a' stands there twice)"),
+        ("[]", "is not a JSON object"),
+    ],
+)
 def test_a_broken_configuration_is_a_fault(folder, text, end):
     (folder / "config.json").write_text(text)
     ((_, message),) = faults(folder)
@@ -139,7 +147,7 @@ def test_shards_are_found_and_missing_ones_named(folder):
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     ((_, message),) = faults(folder)
     expected = f"{folder} lacks b.safetensors, which model.safetensors.index.json lists"
-    assert message == expected
+    assert message == f"{expected}; copy or download it again"
     (folder / "b.safetensors").write_bytes(b"")
     assert faults(folder) == []
 
@@ -166,6 +174,7 @@ def test_a_hub_model_is_found_in_the_local_cache(hub, name):
 
 def test_a_hub_model_that_is_not_there_says_how_to_get_it(hub):
     (fault,) = hf_check(HfParams("hub:owner/other"), CheckScope())
+    assert isinstance(fault, Absent)
     assert fault.path == ("checkpoint",)
     assert fault.message == (
         "owner/other is not in the local cache; "
@@ -173,3 +182,16 @@ def test_a_hub_model_that_is_not_there_says_how_to_get_it(hub):
     )
     (fault,) = hf_check(HfParams("hub:owner/name", revision="v2"), CheckScope())
     assert fault.path == ("revision",)
+
+
+def test_a_revision_of_a_folder_and_an_adapter_are_faults(folder):
+    (fault,) = hf_check(HfParams(str(folder), revision="v2"), CheckScope())
+    assert fault.path == ("revision",)
+    expected = "a folder has no revisions, a checkpoint hub:owner/name has; leave it out"
+    assert fault.message == expected
+    (folder / "config.json").rename(folder / "adapter_config.json")
+    (fault,) = hf_check(HfParams(str(folder)), CheckScope())
+    assert fault.message == (
+        f"{folder} has no config.json; it is a LoRA adapter: merge it into its base "
+        "(merge_and_unload) and save that"
+    )

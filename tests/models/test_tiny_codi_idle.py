@@ -25,7 +25,7 @@ def right(model):
     true = [str(problem.answer) for problem in problems]
     return {
         name: sum(a == b for a, b in zip(given, true, strict=True)) / N
-        for name, given in answers_of(model, problems).items()
+        for name, given in answers_of(model, problems, without_thoughts=False).items()
     }
 
 
