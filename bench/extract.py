@@ -24,6 +24,7 @@ import argparse
 import copy
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -154,38 +155,46 @@ def batches(case: Case) -> Tensor:
     return out
 
 
-def ours(case: Case) -> Tensor:
-    """The step, with what it writes."""
+def ours(case: Case) -> Way:
+    """The step, with what it writes; the problems' table is there already."""
     n = len(case.questions)
     table = pl.DataFrame(
         {"id": [str(row) for row in range(n)], "question": case.questions, "split": ["train"] * n}
     )
-    with tempfile.TemporaryDirectory() as folder:
-        given = shelf.Shelf(Path(folder) / "given").put("problems", Result({"table": table}))
-        work = Path(folder) / "work"
-        work.mkdir()
+    home = tempfile.TemporaryDirectory()  # removed with the function that holds it
+    given = shelf.Shelf(Path(home.name) / "given").put("problems", Result({"table": table}))
+
+    def run(case: Case) -> Tensor:
+        work = Path(tempfile.mkdtemp(dir=home.name))
         context = PlainContext(BATCH, model=case.adapter, device=case.device).within(work)
         params = ExtractParams(case.layers, case.positions)
         result = extract.run(params, Inputs({"problems": given}), context)
         assert result.tensor_file is not None
-        return load_file(result.tensor_file)["activations"].clone()
+        found = load_file(result.tensor_file)["activations"]  # mapped: it stays when the file goes
+        shutil.rmtree(work)
+        return found
+
+    return run
 
 
-@torch.inference_mode()
-def bare(case: Case) -> Tensor:
+def bare(case: Case) -> Way:
     """The blocks that are needed, and nothing else: no hook, no mask, nothing read."""
     body = copy.copy(case.model.base_model)
     thoughts = len(case.positions) - 1
-    if not thoughts:
-        body = copy.deepcopy(body)
-        body.layers = body.layers[: max(case.layers) + 1]
-    order = longest_first(case.ids)
-    for _, group in groupby(order, key=lambda row: len(case.ids[row])):
-        alike = list(group)
-        for start in range(0, len(alike), BATCH):
-            tokens = torch.tensor([case.ids[row] for row in alike[start : start + BATCH]])
-            _bare_pass(case, body, tokens.to(case.device), thoughts)
-    return torch.empty(0)
+    if not thoughts:  # the weights are shared with the case's model, only the list is another
+        body._modules = {**body._modules, "layers": body.layers[: max(case.layers) + 1]}
+
+    @torch.inference_mode()
+    def run(case: Case) -> Tensor:
+        order = longest_first(case.ids)
+        for _, group in groupby(order, key=lambda row: len(case.ids[row])):
+            alike = list(group)
+            for start in range(0, len(alike), BATCH):
+                tokens = torch.tensor([case.ids[row] for row in alike[start : start + BATCH]])
+                _bare_pass(case, body, tokens.to(case.device), thoughts)
+        return torch.empty(0)
+
+    return run
 
 
 def _bare_pass(case: Case, body: Any, tokens: Tensor, thoughts: int) -> None:
@@ -306,7 +315,7 @@ def ways_of(case: Case, peers: bool) -> dict[str, Way]:
     found: dict[str, Way] = {ONE: one_by_one, BATCHES: batches}
     if peers and len(case.positions) == 1:
         found |= {name: way(case) for name, way in installed(PEERS).items()}
-    return {**found, OURS: ours, BARE: bare}
+    return {**found, OURS: ours(case), BARE: bare(case)}
 
 
 def measured(case: Case, ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:

@@ -4,8 +4,10 @@
 
 Cases: encode-512 and encode-32768 (CPU time against the bare product, peak memory against input +
 output + one chunk), train-topk and one for every other recipe (CPU time a step against five
-products, and against a plain loop). Everything of a case is measured alternately, in one process;
-peak memory in processes of their own. Ends with 1 if a target is missed.
+products, and against a plain loop), stacked (many at once against a loop); SAELens and
+dictionary_learning too, where installed (extra `bench-sae`). Everything of a case is measured
+alternately, in one process, with the runner's policy for idle threads; peak memory in processes of
+their own. Ends with 1 if a target is missed or a peer is faster.
 """
 
 from __future__ import annotations
@@ -18,18 +20,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the runner; before torch
+
+import sae_peers
 import torch
 from torch import Tensor
 
 from studyrun_sae.architectures import TopK
 from studyrun_sae.blocks import BLOCK, blocks
-from studyrun_sae.encode_step import active_of
+from studyrun_sae.pairs import Encoder, Pairs
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.recipes import RECIPES
 from studyrun_sae.sae import SAE
-from studyrun_sae.training import train
+from studyrun_sae.stacked_training import train_stack
+from studyrun_sae.training import Training, train
 
 D_IN = 2048
 ENCODE = {"encode-512": (512, 100, 16_384, 1.3), "encode-32768": (32_768, 32, 2_048, 1.12)}
@@ -39,6 +46,9 @@ MEMORY = 1.3
 TRAIN = {"train-topk": 1.2}
 """How often the five products' CPU time is allowed; the other recipes are only told."""
 D_SAE, K, BATCH = 2_048, 32, 512
+STACKED = SaeTrain(d_sae=512, k=100, batch_size=256, epochs=2)
+FASTER = 8
+"""How often the time of a stack the loop must take on a GPU; on CPU, with a few, it is told."""
 FLOAT = 4
 
 
@@ -49,9 +59,16 @@ def sae_of(d_sae: int, k: int) -> SAE:
     return SAE(W.T.contiguous(), torch.zeros(d_sae), W, torch.zeros(D_IN), TopK(k))
 
 
-def encoded(sae: SAE, x: Tensor) -> list[tuple[Tensor, Tensor, Tensor]]:
+def encoded(sae: SAE, x: Tensor) -> list[Pairs]:
     """As the step `sae-encode` does it."""
-    return [active_of(sae, x[rows]) for rows in blocks(len(x))]
+    encoder = Encoder(sae)
+    return [encoder.pairs(x[rows]) for rows in blocks(len(x))]
+
+
+def dense(way: Callable[[Tensor], Tensor], x: Tensor) -> None:
+    """As peers do it, who leave a dense z; it is not kept."""
+    for rows in blocks(len(x)):
+        _ = way(x[rows])
 
 
 def product(sae: SAE, x: Tensor) -> None:
@@ -64,31 +81,47 @@ def encode(name: str, rows: int | None, runs: int) -> bool:
     """Whether CPU time and memory are within the targets; tells both."""
     d_sae, k, usual, allowed = ENCODE[name]
     sae, x = sae_of(d_sae, k), torch.randn(rows or usual, D_IN)
-    bare, ours = alternately([lambda: product(sae, x), lambda: encoded(sae, x)], runs)
-    base, peak = (memory(what, name, len(x)) for what in ("nothing", "encode"))
-    counted = FLOAT * (len(x) * D_IN + BLOCK * d_sae) + len(x) * k * (8 + 8 + FLOAT)
-    share = (peak - base) / counted
+    peers = sae_peers.encoders(D_IN, d_sae, k)
+    works = [partial(dense, way, x) for way in peers.values()]
+    bare, ours, *theirs = alternately(
+        [lambda: product(sae, x), lambda: encoded(sae, x), *works], runs
+    )
+    peaks = [memory(what, name, len(x)) for what in ("studyrun", *peers)]
+    counted = FLOAT * (len(x) * D_IN + BLOCK * d_sae) + len(x) * k * (4 + 4 + FLOAT)
+    share, *shares = (peak / counted for peak in peaks)
     print(f"{name:18} {ours / bare:5.2f} of {allowed:4.2f} times the product's {bare:6.2f} s   "
           f"peak {share:4.2f} of {MEMORY} times {counted / 2**20:.0f} MiB", flush=True)  # fmt: skip
-    return ours <= allowed * bare and share <= MEMORY
+    for peer, taken, held in zip(peers, theirs, shares, strict=True):
+        print(f"  {peer:30} {taken / bare:5.2f}   peak {held:4.2f}", flush=True)
+    return ours <= min([allowed * bare, *theirs]) and share <= MEMORY
 
 
 def memory(what: str, name: str, rows: int) -> int:
-    """Bytes at the peak of a fresh process."""
+    """Bytes that a fresh process holds at the peak, beside the SAE and the libraries."""
     command = [sys.executable, __file__, "--memory", what, name, "--rows", str(rows)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
     return int(json.loads(done.stdout))
 
 
 def alone(what: str, name: str, rows: int) -> int:
-    """The work of `memory`; `nothing` is the SAE without the rows."""
+    """The work of `memory`, after a few rows that do not count."""
     d_sae, k, _, _ = ENCODE[name]
-    sae = sae_of(d_sae, k)
-    encoded(sae, torch.randn(8, D_IN))
-    if what == "encode":
-        encoded(sae, torch.randn(rows, D_IN))
-    told = Path("/proc/self/status").read_text(encoding="utf-8")  # getrusage's is the parent's too
-    return 1024 * int(told.partition("VmHWM:")[2].split()[0])
+    work: Callable[[Tensor], object]
+    if what == "studyrun":
+        work = partial(encoded, sae_of(d_sae, k))
+    else:
+        work = partial(dense, sae_peers.encoders(D_IN, d_sae, k)[what])
+    work(torch.randn(8, D_IN))
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the peak so far is forgotten
+    before = status("VmRSS")
+    work(torch.randn(rows, D_IN))
+    return status("VmHWM") - before
+
+
+def status(name: str) -> int:
+    """Bytes of this process; getrusage's peak is the parent's too."""
+    told = Path("/proc/self/status").read_text(encoding="utf-8")
+    return 1024 * int(told.partition(f"{name}:")[2].split()[0])
 
 
 def training(name: str, rows: int | None, runs: int) -> bool:
@@ -100,12 +133,22 @@ def training(name: str, rows: int | None, runs: int) -> bool:
     def ours() -> None:
         train(x, params, torch.Generator().manual_seed(0), lambda items, _total: items)
 
-    floor, plain, taken = alternately([lambda: five(x), lambda: loop(x), ours], runs)
+    peers = sae_peers.trainers(recipe, D_IN, D_SAE, K, BATCH)
+    works = [partial(_stepped, steps, x) for steps in peers.values()]
+    floor, plain, taken, *theirs = alternately(
+        [lambda: five(x), lambda: loop(x), ours, *works], runs
+    )
     allowed = TRAIN.get(name)
     target = f" of {allowed}" if allowed else ""
     print(f"{name:18} {taken / floor:5.2f}{target} times five products' {floor:6.2f} s   "
           f"a plain TopK loop {plain / floor:.2f}", flush=True)  # fmt: skip
-    return allowed is None or taken <= allowed * floor
+    for peer, seconds in zip(peers, theirs, strict=True):
+        print(f"  {peer:30} {seconds / floor:5.2f}", flush=True)
+    return taken <= min([(allowed or float("inf")) * floor, *theirs])
+
+
+def _stepped(steps: Callable[[Iterator[Tensor]], None], x: Tensor) -> None:
+    steps(batches(x))
 
 
 def batches(x: Tensor) -> Iterator[Tensor]:
@@ -139,32 +182,65 @@ def loop(x: Tensor) -> None:
         adam.step()
 
 
-def alternately(works: list[Callable[[], object]], runs: int) -> list[float]:
-    """The median CPU seconds of each, taken in turns after one go that does not count."""
+def stacked(name: str, rows: int | None, runs: int) -> bool:
+    """Whether many trained as one are as much faster as they should be; by the clock, not CPU."""
+    gpu = torch.cuda.is_available()
+    device, count, usual = ("cuda", 48, 4_096) if gpu else ("cpu", 4, 512)
+    x = torch.randn(rows or usual, D_IN, device=device)
+
+    def trainings() -> list[Training]:
+        seeds = range(count)
+        return [Training(x, STACKED, torch.Generator().manual_seed(seed)) for seed in seeds]
+
+    def together() -> None:
+        train_stack(trainings(), lambda items, _total: items)
+
+    def loop() -> None:
+        for each in trainings():
+            train(each.x, each.params, each.generator, lambda items, _total: items)
+
+    alone, one = alternately([loop, together], runs, waited)
+    target, where = (f" of {FASTER}", torch.cuda.get_device_name()) if gpu else ("", "cpu")
+    print(f"{name:18} {alone / one:5.2f}{target} times faster than {count} in a loop, "
+          f"{alone:.2f} s on {where}", flush=True)  # fmt: skip
+    return not gpu or alone >= FASTER * one
+
+
+def waited() -> float:
+    """The clock, once the device has done everything that it was told."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def alternately(
+    works: list[Callable[[], object]], runs: int, clock: Callable[[], float] = time.process_time
+) -> list[float]:
+    """The median (CPU) seconds of each, taken in turns after one go that does not count."""
     taken: list[list[float]] = [[] for _ in works]
     for run in range(runs + 1):
         for work, seconds in zip(works, taken, strict=True):
-            begin = time.process_time()
+            begin = clock()
             work()
             if run:
-                seconds.append(time.process_time() - begin)
+                seconds.append(clock() - begin)
     return [statistics.median(seconds) for seconds in taken]
 
 
 def main() -> int:
     """Run the cases that are named, or all."""
-    cases = [*ENCODE, *(f"train-{name}" for name in RECIPES)]
+    cases = [*ENCODE, *(f"train-{name}" for name in RECIPES), "stacked"]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(cases))
     parser.add_argument("--rows", type=int, help="rows of activations; by the case if left out")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--memory", choices=("nothing", "encode"), help=argparse.SUPPRESS)
+    parser.add_argument("--memory", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory:
         print(json.dumps(alone(given.memory, given.cases[0], given.rows)))
         return 0
     print(f"{os.cpu_count()} cores, {torch.get_num_threads()} threads, torch {torch.__version__}")
-    work = {name: encode if name in ENCODE else training for name in cases}
+    work = dict.fromkeys(cases, training) | dict.fromkeys(ENCODE, encode) | {"stacked": stacked}
     met = [work[name](name, given.rows, given.runs) for name in given.cases or cases]
     return int(not all(met))
 

@@ -216,6 +216,37 @@ def activations(draw, d_in=None, least=2):
     return x * draw(st.sampled_from([0.1, 1.0, 30.0])) + torch.arange(rows)[:, None]
 
 
+@st.composite
+def recipes_alike(draw, names, least=2, most=4):
+    """What may share a stack: parameters of one shape, each with a site (of two) and a seed."""
+    own = {
+        "k": st.integers(1, 8),
+        "lr": st.sampled_from([1e-3, 1e-2]),
+        "warmup": st.sampled_from([0.0, 0.2]),
+        "decay": st.sampled_from([0.0, 0.5, "cosine"]),
+        "aux_weight": st.sampled_from([0.0, 0.1]),
+        "aux_k": st.none() | st.integers(1, 8),
+        "dead_after": st.integers(1, 2),
+        "resample_every": st.none() | st.just(1),
+        "input_norm": st.sampled_from(["rms", "none"]),
+        "bias_init": st.sampled_from(["mean", "zero"]),
+        "encoder_init": st.sampled_from(["decoder", "uniform"]),
+        "held_out": st.booleans(),
+    }
+    shared = {
+        "architecture": draw(st.sampled_from(names)),
+        "d_sae": draw(st.integers(8, 16)),
+        "batch_size": draw(st.integers(7, 20)),
+        "epochs": draw(st.integers(2, 4)),
+        "decoder_norm": draw(st.sampled_from(["unit", "initial"])),
+    }
+    members = []
+    for _ in range(draw(st.integers(least, most))):
+        params = shared | draw(st.fixed_dictionaries(own))
+        members.append((params, draw(st.integers(0, 1)), draw(st.integers(0, 1))))
+    return members
+
+
 ALL_ARCHITECTURES = tuple(sorted(ARCHITECTURES))
 
 

@@ -35,7 +35,8 @@ class PlainContext:
         self.batch_size, self.dtype, self.seed, self._model = batch_size, dtype, seed, model
         self.device = torch.device(device)
         self.notes = []
-        self.cache_bytes, self.folder = cache_bytes, None
+        self.cache_bytes = self.many_bytes = cache_bytes
+        self.folder = None
 
     def generator(self, purpose, seed=None):
         seed = self.seed if seed is None else seed

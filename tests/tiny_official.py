@@ -23,20 +23,21 @@ TARGETS = {
 PREFIX = "codi.base_model.model."
 
 
-def write_base(folder: Path, kind: str, *, tied: bool, bos="", pad="", seed=0) -> Path:
+def write_base(folder: Path, kind: str, *, tied: bool, seed=0, layers=4, **tokens: str) -> Path:
     """A base model: config.json, weights and tokenizer; `bos` and `pad` where it has them."""
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
     config = tiny_models.hf_configs()[kind]
     config.eos_token_id, config.pad_token_id, config.bos_token_id = 1, None, None
-    config.tie_word_embeddings = tied
+    config.tie_word_embeddings, config.num_hidden_layers = tied, layers
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config)
-    special = {"bos_token": bos} if bos else {}
-    special |= {"pad_token": pad} if pad else {}
+    special = {f"{name}_token": text for name, text in tokens.items() if text}
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=tiny_models.byte_tokenizer(bos), eos_token="<eos>", **special
+        tokenizer_object=tiny_models.byte_tokenizer(tokens.get("bos", "")),
+        eos_token="<eos>",
+        **special,
     )
     with quiet():
         model.save_pretrained(folder)

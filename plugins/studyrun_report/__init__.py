@@ -16,7 +16,7 @@ def studyrun_components() -> Iterable[Component]:
     yield Component(
         kind="step",
         name="report",
-        version="4",
+        version="5",
         params=ReportParams,
         target="studyrun_report.report:run",
         takes=("study", "*"),

@@ -84,7 +84,7 @@ def shown(made: Callable[..., Path]) -> Path:
 @pytest.fixture(scope="session")
 def compared(made: Callable[..., Path], shown: Path) -> Path:
     """The folder of the page that shows it beside a run with a smaller k."""
-    other = made("second", STUDY, "--set", "steps.sae.with.k=8")
+    other = made("second", STUDY, "--set", "steps.sae.with.k=4")
     return made("compared", "compare", shown, other)
 
 

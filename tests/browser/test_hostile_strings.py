@@ -116,6 +116,8 @@ def test_a_million_characters_are_cut_and_counted(open_page, attacked):
 
 
 def test_a_drawing_on_its_own_runs_nothing(watch, attacked):
-    for drawing in sorted((attacked / "figures").glob("*.svg")):
-        page = watch(drawing).page
+    first, *others = sorted((attacked / "figures").glob("*.svg"))
+    page = watch(first).page
+    for drawing in (first, *others):
+        page.goto(drawing.as_uri())
         assert page.evaluate("() => document.querySelectorAll('script, foreignObject').length") == 0

@@ -52,5 +52,5 @@ def test_a_number_that_is_in_no_record_would_be_found(visit, shown):
 
 
 def test_the_record_has_every_feature(shown):
-    assert len(features(shown)["rows"]) == 128
+    assert len(features(shown)["rows"]) == 64
     assert record(shown)["format"] == 2

@@ -8,10 +8,13 @@ import studyrun
 
 STUDY = Path(__file__).parents[2] / "studies/decodable.yaml"
 FEWER = {
-    "data.with.problems": 1200,
+    "data.with.problems": 1000,
     "steps.activations.with.positions": [3],
     "steps.probes.with.targets": ["second-result"],
-    "steps.patched.with.problems": 400,
+    "steps.patched.with.problems": 250,
+    "steps.sae.with.d_sae": 64,  # labels have no part in what is asked here, nor have portraits
+    "steps.sae.with.epochs": 2,
+    "steps.report.with.wants": [],
 }
 THERE = ("the-number-is-there",)
 USED = ("the-thought-is-used", "the-thought-matters-at-all")

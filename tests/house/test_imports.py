@@ -16,16 +16,16 @@ LAYERS = [
     | {"scalars", "keywords", "sqlwords", "names"},
     {"diagnostics", "artifacts", "contents", "tables", "history", "document", "words"}
     | {"columns", "places"},
-    {"contracts", "analysis", "edits", "sections", "saes"},
+    {"contracts", "absence", "models", "analysis", "edits", "sections", "saes"},
     {"source", "registry", "catalog", "plugins", "discovery", "vetting", "marks", "derived"}
     | {"syntax", "parser", "findings", "fields", "references"},
     {"study", "overrides", "drafts", "matrix", "links", "wanted"},
     {"schema", "nodes", "variants", "wiring", "wording", "conformance"},
     {"validation", "semantics", "checks", "checking", "hypotheses"},
-    {"store", "progress", "events", "batches", "recipes", "reasons"},
+    {"store", "progress", "events", "batches", "recipes", "reasons", "peers", "options"},
     {"plan", "context", "verdicts", "execution", "exports", "record", "queries", "rehearsal"}
     | {"estimates"},
-    {"runs", "settings", "preparation"},
+    {"runs", "settings", "preparation", "making", "together"},
     {"comparing"},
     {"index"},
     {"runner"},

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from studyrun_report.blocks import Block, Section, Text
 from studyrun_report.label_table import shortage, too_few
 from studyrun_report.labelling import link_to
+from studyrun_report.sections.given import is_from_file, misfits
 from studyrun_report.sections.shortfalls import shortfalls
 from studyrun_report.sections.verdicts import verdicts
 from studyrun_report.source import Source, Stored
@@ -36,6 +37,7 @@ INSUFFICIENT = (
 def section(source: Source) -> Section:
     """Everything that was insufficient, inconclusive or left out."""
     blocks = (
+        *misfits(source),
         *_inconclusive(source),
         *(block for stored in source.of_type("labels") for block in _features(source, stored)),
         *_without_edits(source),
@@ -79,10 +81,17 @@ def _without_edits(source: Source) -> Iterator[Text]:
 def _left_out(source: Source) -> Iterator[Text]:
     for name, what in (
         ("malformed", "parts of problems could not be read"),
-        ("excluded", "problems were left out because the model could not take them"),
+        ("excluded", "problems were left out because"),
     ):
         for stored in source.stored:
             frame = stored.other(name)
             if frame is not None and frame.height:
                 table = harmless(f"{stored.step}_{name}")
-                yield Text(f"{frame.height} {what}; they are listed in the table {table}.")
+                reason = f" {_why(stored)}" if name == "excluded" else ""
+                yield Text(f"{frame.height} {what}{reason}; they are listed in the table {table}.")
+
+
+def _why(stored: Stored) -> str:
+    if is_from_file(stored):
+        return "the file has no usable row of them"
+    return "the model could not take them"

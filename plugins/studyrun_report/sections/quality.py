@@ -11,6 +11,7 @@ from studyrun_report.blocks import Block, Figure, Section, Table
 from studyrun_report.drawing.charts import frequency_chart
 from studyrun_report.labelling import labellings
 from studyrun_report.sections.dictionary import dictionary, training
+from studyrun_report.sections.given import given_saes, misfits
 from studyrun_report.source import Source, Stored
 from studyrun_report.writing.tables import Spec, table_of
 from studyrun_report.writing.text import number, share
@@ -38,7 +39,8 @@ POINTS = 1000
 
 def section(source: Source) -> Section | None:
     """Quality by split, and what its features are taken together, for every SAE of the study."""
-    blocks = (*_tables(source), *training(source), *_curves(source), *dictionary(source))
+    shown = (*_tables(source), *training(source), *_curves(source), *dictionary(source))
+    blocks = (*given_saes(source), *misfits(source), *shown)
     lead = (
         "How well the SAE's reconstruction stands for the activations, on the problems that it was "
         "trained on and on those that it never saw."

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from studyrun_report.blocks import Block, Section, Table
+from studyrun_report.sections.given import given_activations
 from studyrun_report.source import Source
 from studyrun_report.writing.tables import Spec, table_of
 
@@ -36,6 +37,7 @@ def _blocks(source: Source) -> Iterator[Block]:
     rows = [*_model(source.study), *_stored(source)]
     frame = pl.DataFrame(rows, schema=dict.fromkeys([spec.name for spec in STEPS], pl.String))
     yield from _problems(source)
+    yield from given_activations(source)
     caption = "What was made, in order; the same key means the same bytes"
     yield table_of(frame, STEPS, id="steps", caption=caption, folded=True)
 
