@@ -20,7 +20,8 @@ from studyrun.running import batches
 from studyrun.running.machine import free_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import torch
@@ -200,6 +201,8 @@ class StepContext:
         *,
         label: str,
         unit: str = "problems",
+        alike: Callable[[int], Hashable] | None = None,
+        threads: int = 1,
     ) -> None:
         """Call `work` on consecutive pieces of `order`; halve and retry when memory runs out.
 
@@ -211,11 +214,18 @@ class StepContext:
             self.note(f"{label}: out of memory, going on with {smaller} {unit} at a time")
 
         with self._progress.bar(total=len(order), label=label, unit=unit) as done:
-            batches.in_batches(work, order, size, done, shrunk)
+            runs = batches.runs_of(order, alike)
+            batches.in_batches(work, runs, size, done, shrunk, threads)
 
     def track(self, items: Iterable[Any], *, total: int, label: str, unit: str) -> Iterator[Any]:
         """The items again, with a progress bar that appears after two seconds."""
         return self._progress.track(items, total=total, label=label, unit=unit)
+
+    def whole(
+        self, *, total: int, done: int, label: str, unit: str
+    ) -> AbstractContextManager[None]:
+        """One progress bar for everything of this unit that is counted inside."""
+        return self._progress.whole(total=total, done=done, label=label, unit=unit)
 
     def note(self, message: str) -> None:
         """Write a line to the run's events, for the reader of the run."""

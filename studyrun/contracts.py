@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import torch
@@ -310,11 +311,28 @@ class Context(Protocol):
         *,
         label: str,
         unit: str = "problems",
+        alike: Callable[[int], Hashable] | None = None,
+        threads: int = 1,
     ) -> None:
-        """Call `work` on consecutive pieces of `order`; halve and retry when memory runs out."""
+        """Call `work` on consecutive pieces of `order`; halve and retry when memory runs out.
+
+        A piece ends where `alike(row)` changes; `threads` pieces are worked on at the same time.
+        """
 
     def track(self, items: Iterable[Any], *, total: int, label: str, unit: str) -> Iterable[Any]:
         """The items again, with a progress bar that appears after two seconds."""
+
+    def whole(
+        self, *, total: int, done: int, label: str, unit: str
+    ) -> AbstractContextManager[None]:
+        """One progress bar for everything of this unit that is counted inside.
+
+        Args:
+            total: items in all.
+            done: of which an earlier run did so many.
+            label: stands before the bar.
+            unit: what is counted, as `in_batches` and `track` name it.
+        """
 
     def note(self, message: str) -> None:
         """Write a line to the run's events, for the reader of the run."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -13,6 +14,7 @@ from tokenizers.models import BPE, WordLevel
 from torch import nn
 
 from studyrun.context import CACHE_BYTES
+from studyrun.running.batches import in_batches, runs_of
 from studyrun_data import templates
 from studyrun_data.generator import generate
 
@@ -21,7 +23,7 @@ PREFIX = "The answer is :"
 
 
 class PlainContext:
-    """A Context: batches of one size, no progress, a model that was loaded before."""
+    """A Context: no progress, a model loaded before, `sizes` of batches that were halved."""
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class PlainContext:
     ):
         self.batch_size, self.dtype, self.seed, self._model = batch_size, dtype, seed, model
         self.device = torch.device(device)
-        self.notes = []
+        self.notes, self.sizes = [], []
         self.cache_bytes = self.many_bytes = cache_bytes
         self.folder = None
 
@@ -46,12 +48,14 @@ class PlainContext:
     def model(self):
         return self._model
 
-    def in_batches(self, work, order, *, label, unit="problems"):
-        for start in range(0, len(order), self.batch_size):
-            work(order[start : start + self.batch_size])
+    def in_batches(self, work, order, *, label, unit="problems", alike=None, threads=1):
+        in_batches(work, runs_of(order, alike), self.batch_size, id, self.sizes.append, threads)
 
     def track(self, items, *, total, label, unit):
         return items
+
+    def whole(self, *, total, done, label, unit):
+        return nullcontext()
 
     def note(self, message):
         self.notes.append(message)

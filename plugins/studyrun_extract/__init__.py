@@ -15,7 +15,7 @@ def studyrun_components() -> list[Component]:
         Component(
             kind="step",
             name="extract",
-            version="2",
+            version="3",
             params=ExtractParams,
             target="studyrun_extract.extract:run",
             takes=("problems", "model"),

@@ -33,7 +33,8 @@ def estimate(params: ExtractParams, scope: CheckScope) -> Estimate | None:
     blocks = max(params.layers) + 1 if thoughts is None else model.n_layers
     tokens = size.tokens + (thoughts or 0)
     row = len(params.layers) * len(params.positions) * model.d_model
-    piece = min(size.problems, at_once(FLOAT * row)) * row
+    flops = model.n_layers * flops_of_a_token(model)
+    piece = min(size.problems, at_once(FLOAT * row, flops, cpu=False)) * row
     batch = min(AT_ONCE, size.problems) * tokens * blocks * 2 * model.d_model
     also = f" and {thoughts} thoughts" if thoughts else ""
     return Estimate(

@@ -6,15 +6,14 @@ next one begins: memory does not grow with the number of problems, and a crash c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import TYPE_CHECKING
 
 import polars as pl
 import torch
 
 from studyrun import QuestionsRefused, Refusing, Result, StudyError
+from studyrun_extract.estimate import flops_of_a_token
 from studyrun_extract.exclusion import all_reasons, finite_ones, listed, tables
 from studyrun_extract.growing import Growing
 from studyrun_extract.pieces import MOST, at_once
@@ -39,12 +38,17 @@ def run(params: ExtractParams, inputs: Inputs, context: Context) -> Result:
     if refused and params.on_error == "stop":
         raise StudyError(_message(problems, refused))
     rows = [row for row in range(problems.height) if row not in refused]
-    growing = _opened(params, model, context)
-    for piece in _pieces(rows, growing, context):
-        found, reasons = asked.answered(piece)
-        if reasons and params.on_error == "stop":
-            raise StudyError(_message(problems, reasons))
-        growing.append(found, {str(row): reason for row, reason in reasons.items()})
+    size = _length_of_a_piece(params, model, context)
+    growing = _opened(params, model, context, size)
+    done = min(len(rows), size * len(growing.blocks))
+    if done:
+        context.note(f"{done:,} of {len(rows):,} problems were done by an earlier run")
+    with context.whole(total=len(rows), done=done, label="extracting", unit="problems"):
+        for start in range(done, len(rows), size):
+            found, reasons = asked.answered(rows[start : start + size])
+            if reasons and params.on_error == "stop":
+                raise StudyError(_message(problems, reasons))
+            growing.append(found, {str(row): reason for row, reason in reasons.items()})
     reasons = all_reasons(refused, growing.blocks)
     return _result(problems, reasons, growing.finish(), _meta(params, model, context))
 
@@ -102,30 +106,21 @@ def _problems(artifact: Artifact) -> pl.DataFrame:
     return table.with_row_index("problem")
 
 
-def _opened(params: ExtractParams, model: Model, context: Context) -> Growing:
+def _length_of_a_piece(params: ExtractParams, model: Model, context: Context) -> int:
+    facts = model.facts
+    row = len(params.layers) * len(params.positions) * facts.d_model * torch.float32.itemsize
+    flops = facts.n_layers * flops_of_a_token(facts)
+    return at_once(row, flops, cpu=context.device.type == "cpu")
+
+
+def _opened(params: ExtractParams, model: Model, context: Context, size: int) -> Growing:
     row = (len(params.layers), len(params.positions), model.facts.d_model)
     made_by = {
-        "at once": _length_of_a_piece(row),
+        "at once": size,
         "device": context.device.type,
         "torch": str(torch.__version__),
     }
     return Growing(context.partial(), "activations", row, stored_type(params.store), made_by)
-
-
-def _length_of_a_piece(row: Sequence[int]) -> int:
-    return at_once(prod(row) * torch.float32.itemsize)
-
-
-def _pieces(rows: list[int], growing: Growing, context: Context) -> Iterable[list[int]]:
-    """The pieces that are still to be done."""
-    size = _length_of_a_piece(growing.row)
-    starts = range(0, len(rows), size)[len(growing.blocks) :]
-    if growing.blocks:
-        context.note(f"{min(starts.start, len(rows)):,} problems were done by an earlier run")
-    pieces = (rows[start : start + size] for start in starts)
-    if len(starts) < 2:
-        return pieces
-    return context.track(pieces, total=len(starts), label="extracting", unit=f"x {size:,} problems")
 
 
 def _result(

@@ -5,16 +5,28 @@ from __future__ import annotations
 __all__ = ["MOST", "WHOLE", "at_once"]
 
 MOST = 4096
-"""Problems taken at once where a row is short."""
+"""Problems taken at once where a row is short and the model small."""
 LEAST = 256
-"""And where it is long: enough of about one length to fill batches."""
+"""And where they are not: enough of about one length to fill batches."""
 ROOM = 512 << 20
 """Bytes that the rows of a piece may take."""
+LOST = {True: 1e12, False: 1e14}
+"""Operations that a crash may cost, on CPU and elsewhere: some ten seconds' (a few minutes' where
+LEAST problems of a large model are more)."""
+TOKENS = 64
+"""Of a problem, about."""
 WHOLE = 128
 """A piece is a multiple of it, so that batches which a model takes as they come are the same."""
 
 
-def at_once(row_bytes: int) -> int:
-    """How many problems are taken at once, when each takes so many bytes."""
-    fitting = ROOM // row_bytes // WHOLE * WHOLE
-    return min(MOST, max(LEAST, fitting))
+def at_once(row_bytes: int, token_flops: int, *, cpu: bool) -> int:
+    """How many problems are taken at once; the same in every run.
+
+    Args:
+        row_bytes: of the activations of a problem.
+        token_flops: operations of one token in the whole model.
+        cpu: whether the model is on one.
+    """
+    fitting = ROOM // row_bytes
+    quick = int(LOST[cpu]) // (TOKENS * max(1, token_flops))
+    return min(MOST, max(LEAST, min(fitting, quick) // WHOLE * WHOLE))

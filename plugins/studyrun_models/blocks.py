@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Hooks",
+    "Recording",
     "SiteError",
     "edit_of",
     "edited",
@@ -134,37 +135,57 @@ class Hooks:
         return now.act(layer, output)
 
 
+class Recording:
+    """Residuals that one forward pass has left, by layer."""
+
+    def __init__(self, layers: Sequence[int], columns: Tensor) -> None:
+        self.streams = torch.empty(0)
+        """(rows, layers, n, d_model), where the first of the blocks is."""
+        self._place = {layer: place for place, layer in enumerate(layers)}
+        self._columns = columns
+        same = bool((columns == columns[:1]).all())
+        self._shared: list[int] | None = columns[0].tolist() if same else None
+
+    def __getitem__(self, layer: int) -> Tensor:
+        """(rows, n, d_model) after a block."""
+        return self.streams[:, self._place[layer]]
+
+    def keep(self, layer: int, stream: Tensor) -> None:
+        """Copy what stands at the columns; much faster where all rows share them."""
+        if not len(self.streams):
+            rows, n = self._columns.shape
+            self.streams = stream.new_empty(rows, len(self._place), n, stream.shape[-1])
+        room = self[layer]
+        if self._shared is None:
+            each = torch.arange(len(stream), device=stream.device)[:, None]
+            room.copy_(stream[each, self._columns.to(stream.device)])
+            return
+        for number, column in enumerate(self._shared):
+            room[:, number].copy_(stream[:, column])
+
+
 @contextmanager
-def recorded(hooks: Hooks, columns: Tensor, *, stop: bool = False) -> Iterator[dict[int, Tensor]]:
+def recorded(hooks: Hooks, columns: Tensor, *, stop: bool = False) -> Iterator[Recording]:
     """Collect residuals while the body runs one forward pass.
 
     Args:
-        hooks: on the blocks after which to read; the dictionary holds (rows, n, d_model) for each.
+        hooks: on the blocks after which to read.
         columns: (rows, n), which tokens to read in every row.
         stop: end the pass, and with it the body, once the deepest layer is read.
 
     Raises:
         SiteError: a block did not run exactly once.
     """
-    seen: dict[int, Tensor] = {}
+    seen = Recording(hooks.layers, columns)
     deepest = max(hooks.layers)
-    shared = columns[0].tolist() if bool((columns == columns[:1]).all()) else None
 
     def keep(layer: int, output: Any) -> None:
-        seen[layer] = _at(stream_of(output), columns, shared)
+        seen.keep(layer, stream_of(output))
         if stop and layer == deepest:
             raise _Enough
 
     with hooks.during(keep), suppress(_Enough):
         yield seen
-
-
-def _at(stream: Tensor, columns: Tensor, shared: list[int] | None) -> Tensor:
-    """A copy of what stands at some columns; much faster where all rows share them."""
-    if shared is not None:
-        return torch.stack([stream[:, column] for column in shared], dim=1)
-    rows = torch.arange(len(stream), device=stream.device)[:, None]
-    return stream[rows, columns.to(stream.device)]
 
 
 @contextmanager

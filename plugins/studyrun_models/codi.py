@@ -29,7 +29,7 @@ from studyrun_models.verify import replay_fault, some_ids, verify
 from studyrun_models.weights import quiet, randomise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from studyrun import Context, ModelFacts, Position, SiteEdit
     from studyrun_models.params import CodiParams
@@ -100,11 +100,10 @@ class Codi:
         with Hooks(self.stack.blocks, layers) as hooks:
 
             def work(rows: Sequence[int]) -> None:
-                for some in self._batches(rows, ids):
-                    streams = self._streams([ids[row] for row in some], hooks, passes)
-                    out[some] = streams.float().cpu()
+                streams = self._streams([ids[row] for row in rows], hooks, passes)
+                out[list(rows)] = streams.float().cpu()
 
-            self._in_batches(work, ids, context, "activations")
+            self._in_batches(work, ids, context, "activations", self.stack.alike(ids))
         return out
 
     def refusals(
@@ -203,17 +202,17 @@ class Codi:
 
     def _streams(self, ids: Sequence[Sequence[int]], hooks: Hooks, passes: Sequence[int]) -> Tensor:
         """(rows, layers, passes, d_model), not computing what lies beyond the last site."""
-        last = torch.full((len(ids), 1), -1)
-        found: dict[int, Tensor] = {}
+        n, found = len(ids), {}
+        ids = [*ids, *[ids[-1]] * self.stack.lacking(n, len(ids[-1]))]
         reading: Reading | None = None
         for number in range(max(passes) + 1):
-            if number not in passes:
-                reading = self.advance(reading, ids)
-                continue
+            if number == 1 and reading is not None:
+                reading.repeat_last(self.stack.lacking(len(ids), 1))
+            last = torch.full((len(ids) if reading is None else len(reading.mask), 1), -1)
             with recorded(hooks, last, stop=number == max(passes)) as seen:
                 reading = self.advance(reading, ids)
-            found[number] = torch.stack([seen[i][:, 0] for i in hooks.layers], dim=1)
-        return torch.stack([found[number] for number in passes], dim=2)
+            found[number] = seen.streams[:n]
+        return torch.cat([found[number] for number in passes], dim=2)
 
     def advance(self, reading: Reading | None, ids: Sequence[Sequence[int]]) -> Reading:
         """The next pass: the question, or one more thought."""
@@ -246,23 +245,19 @@ class Codi:
             raise StudyError(f"position {position!r} is none of 0..{self.thoughts}")
         return position
 
-    def _batches(
-        self, rows: Sequence[int], ids: Sequence[Sequence[int]]
-    ) -> Iterable[Sequence[int]]:
-        """The rows to run together; the authors' evaluation takes them as they come."""
-        official = self.params.padding == "official"
-        return [rows] if official else self.stack.batches(rows, ids, tokens=1)
-
     def _in_batches(
         self,
         work: Callable[[Sequence[int]], None],
         ids: Sequence[Sequence[int]],
         context: Context,
         label: str,
+        alike: Callable[[int], int] | None = None,
     ) -> None:
+        """With `padding: official` as the authors' evaluation takes them, in their order."""
         if self.params.padding == "masked":
-            with crew(self.stack.device, work) as shared:
-                context.in_batches(shared, longest_first(ids), label=label)
+            order = longest_first(ids)
+            with crew(self.stack.device, work) as (own, threads):
+                context.in_batches(own, order, label=label, alike=alike, threads=threads)
             return
         starts = range(0, len(ids), OFFICIAL_BATCH)
         for start in context.track(starts, total=len(starts), label=label, unit="batches"):

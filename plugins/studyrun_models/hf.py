@@ -85,16 +85,17 @@ class CausalLM:
         with Hooks(self.stack.blocks, layers) as hooks:
 
             def work(rows: Sequence[int]) -> None:
-                for some in self.stack.batches(rows, ids):
-                    batch = [ids[row] for row in some]
-                    places = _padded([columns[row] for row in some], batch)
-                    with recorded(hooks, places, stop=True) as seen:
-                        self.stack.read(batch, keep=False)
-                    streams = [seen[i].float().cpu() for i in hooks.layers]  # each from its GPU
-                    out[some] = torch.stack(streams, dim=1)
+                lacking = self.stack.lacking(len(rows), len(ids[rows[-1]]))
+                some = [*rows, *[rows[-1]] * lacking]
+                batch = [ids[row] for row in some]
+                places = _padded([columns[row] for row in some], batch)
+                with recorded(hooks, places, stop=True) as seen:
+                    self.stack.read(batch, keep=False)
+                out[list(rows)] = seen.streams[: len(rows)].float().cpu()
 
-            with crew(self.stack.device, work) as shared:
-                context.in_batches(shared, longest_first(ids), label="activations")
+            order, alike = longest_first(ids), self.stack.alike(ids)
+            with crew(self.stack.device, work) as (own, threads):
+                context.in_batches(own, order, label="activations", alike=alike, threads=threads)
         return out
 
     def refusals(self, questions: Sequence[str], positions: Sequence[Position]) -> dict[int, str]:
@@ -126,8 +127,8 @@ class CausalLM:
                 for row, text in zip(rows, spoken, strict=True):
                     texts[row] = text
 
-            with crew(self.stack.device, work) as shared:
-                context.in_batches(shared, longest_first(ids), label="answers")
+            with crew(self.stack.device, work) as (own, threads):
+                context.in_batches(own, longest_first(ids), label="answers", threads=threads)
         return texts
 
     def replay(self, questions: Sequence[str], layer: int, context: Context) -> Replaying:

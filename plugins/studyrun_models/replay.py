@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from threading import Lock, local
 from typing import TYPE_CHECKING, Protocol
 
@@ -176,13 +175,16 @@ class Replaying:
         with batch.open():
 
             def work(numbers: Sequence[int]) -> None:
-                some = [pieces[number] for number in numbers]
-                for _, alike in groupby(some, key=lambda piece: piece.alike):
-                    batch.compute(list(alike))
+                batch.compute([pieces[number] for number in numbers])
 
-            with crew(stack.device, work, few=1) as shared:
+            with crew(stack.device, work) as (own, threads):
                 self._context.in_batches(
-                    shared, range(len(pieces)), label="edited runs", unit="questions"
+                    own,
+                    range(len(pieces)),
+                    label="edited runs",
+                    unit="questions",
+                    alike=lambda number: pieces[number].alike,
+                    threads=threads,
                 )
 
     def _pieces(self, edits: SiteEdits) -> Iterator[_Piece]:

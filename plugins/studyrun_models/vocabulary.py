@@ -85,6 +85,8 @@ class Vocabulary:
         self._special = {number for number, token in known.items() if token.special}
         unknown = getattr(tokenizer.model, "unk_token", None)
         self._unknown = None if unknown is None else self.id(unknown)
+        self._strange = self._special | ({self._unknown} - {None})
+        """Numbers of tokens that no question may have."""
 
     @classmethod
     def of_file(cls, file: Path) -> Vocabulary:
@@ -164,16 +166,17 @@ class Vocabulary:
         return question.strip().replace("  ", " ") if self._whole else question
 
     def _objection(self, question: str, encoding: Any, most: int) -> str:
-        own = [i for i, added in enumerate(encoding.special_tokens_mask) if not added]
+        ids, added = encoding.ids, encoding.special_tokens_mask
+        own = [number for number, flag in zip(ids, added, strict=True) if not flag]
         if not own:
             return "it is empty"
-        spans = [(encoding.ids[i], encoding.offsets[i]) for i in own]
-        strange = dict.fromkeys(
-            question[begin:end]
-            for number, (begin, end) in spans
-            if number == self._unknown or number in self._special
-        )
-        if strange:
+        if not self._strange.isdisjoint(own):
+            spans = zip(ids, added, encoding.offsets, strict=True)
+            strange = dict.fromkeys(
+                question[slice(*span)]
+                for number, flag, span in spans
+                if number in self._strange and not flag
+            )
             return f"not in the model's vocabulary: {', '.join(map(repr, strange))}"
         if len(encoding.ids) > most:
             return f"it has {len(encoding.ids)} tokens; the model takes at most {most}"

@@ -28,6 +28,7 @@ class Progress:
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self._quiet, self._stream = quiet, stream or sys.stderr
         self._bars = not quiet and self._stream.isatty()
+        self._whole: tuple[str, Callable[[int], Any]] | None = None
 
     def show(self, event: Mapping[str, Any]) -> None:
         """Write the event's line, above a bar if there is one."""
@@ -47,6 +48,33 @@ class Progress:
     @contextmanager
     def bar(self, *, total: int | None, label: str, unit: str) -> Iterator[Callable[[int], Any]]:
         """A bar; call what is yielded with the number of items just done."""
+        if self._whole is not None and self._whole[0] == unit:
+            yield self._whole[1]
+            return
+        with self._bar(total, label, unit) as update:
+            yield update
+
+    @contextmanager
+    def whole(self, *, total: int, done: int, label: str, unit: str) -> Iterator[None]:
+        """One bar for all those of the same unit that are opened inside.
+
+        Args:
+            total: items in all.
+            done: of which this run had no work.
+            label: stands before the bar.
+            unit: what is counted.
+        """
+        with self._bar(total, label, unit, done) as update:
+            self._whole = unit, update
+            try:
+                yield
+            finally:
+                self._whole = None
+
+    @contextmanager
+    def _bar(
+        self, total: int | None, label: str, unit: str, done: int = 0
+    ) -> Iterator[Callable[[int], Any]]:
         if not self._bars:
             yield lambda _done: None
             return
@@ -54,6 +82,7 @@ class Progress:
 
         with tqdm(
             total=total,
+            initial=done,
             desc=label,
             unit=f" {unit}",
             delay=DELAY,
@@ -82,6 +111,11 @@ class OneBar(Progress):
     def show(self, event: Mapping[str, Any]) -> None:
         """Write the event's line."""
         self._progress.show(event)
+
+    @contextmanager
+    def whole(self, *, total: int, done: int, label: str, unit: str) -> Iterator[None]:  # noqa: ARG002
+        """None: the bars inside are opened one after the other."""
+        yield
 
     @contextmanager
     def bar(self, *, total: int | None, label: str, unit: str) -> Iterator[Callable[[int], Any]]:

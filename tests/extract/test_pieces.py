@@ -24,7 +24,6 @@ PARAMS = ExtractParams(layers=[2, 0], positions=[3, 0])
 ASKED = tiny_models.questions(24, seed=3)
 
 
-# A width of which 128 bytes are a whole part: on CPU a row's bits then never depend on its batch.
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     folder = tiny_models.write_codi(tmp_path_factory.mktemp("codi") / "c", layers=3, d=32)
@@ -34,7 +33,7 @@ def model(tmp_path_factory):
 @pytest.fixture
 def pieces_of(monkeypatch):
     """Sets how many problems are taken at once."""
-    return lambda size: monkeypatch.setattr(extract, "at_once", lambda _bytes: size)
+    return lambda size: monkeypatch.setattr(extract, "at_once", lambda *_row, cpu: size)
 
 
 class Watched:
@@ -92,10 +91,19 @@ def test_the_model_is_never_asked_for_more_than_a_piece(tmp_path, model, pieces_
 
 
 @pytest.mark.parametrize(
-    ("row_bytes", "rows"), [(4, 4096), (512, 4096), (1 << 18, 2048), (1 << 21, 256), (1 << 30, 256)]
+    ("row_bytes", "token_flops", "rows"),
+    [
+        (4, 0, 4096),
+        (1 << 18, 0, 2048),
+        (1 << 30, 0, 256),
+        (4, 6_300_000, 2432),  # tiny-codi's
+        (4, 1_900_000_000, 256),  # Llama 3.2 1B's
+    ],
 )
-def test_pieces_are_bounded_in_rows_and_in_bytes_and_whole_batches(row_bytes, rows):
-    assert at_once(row_bytes) == rows
+def test_pieces_are_bounded_in_rows_bytes_and_work_and_are_whole_batches(
+    row_bytes, token_flops, rows
+):
+    assert at_once(row_bytes, token_flops, cpu=True) == rows
     assert rows % WHOLE == 0
 
 
@@ -117,7 +125,7 @@ def test_killed_before_any_piece_the_next_run_ends_with_the_same_bytes(
     found, context = extracted(tmp_path, again)
     assert bytes_of(found) == bytes_of(whole)
     assert again.asked == [5, 5, 5, 5, 4][dies_at:]
-    said = [f"{5 * dies_at} problems were done by an earlier run"] if dies_at else []
+    said = [f"{5 * dies_at} of 24 problems were done by an earlier run"] if dies_at else []
     assert context.notes == said
 
 

@@ -34,7 +34,7 @@ from studyrun_extract import extract
 from studyrun_extract.growing import Growing
 import studyrun_data.jsonl, studyrun_models.codi, studyrun_sae.encode_step, studyrun_sae.train_step
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
-extract.at_once = lambda _bytes: 16
+extract.at_once = lambda *_row, cpu: 16
 append, left = Growing.append, 0
 def counted(self, *given):
     global left
@@ -126,5 +126,5 @@ def test_killed_after_a_piece_a_study_ends_with_the_same_bytes(tmp_path):
     assert codes == [0, -signal.SIGKILL, -signal.SIGKILL, 0]
     assert _stored(tmp_path / "killed") == _stored(tmp_path / "whole")
     events = (tmp_path / "killed/outputs/tiny/latest/events.jsonl").read_text()
-    assert "80 problems were done by an earlier run" in events
+    assert "80 of 96 problems were done by an earlier run" in events
     assert list((tmp_path / "killed/outputs/store/tmp").iterdir()) == []

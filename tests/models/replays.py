@@ -12,14 +12,12 @@ import tiny_models
 from strategies import Nudge
 from studyrun import SiteEdits
 from studyrun.context import CACHE_BYTES
-from studyrun.running.batches import in_batches
 from studyrun_models import HfParams, replay
 from studyrun_models.blocks import stream_of
 from studyrun_models.hf import CausalLM
 from studyrun_models.stack import Stack
 from studyrun_models.verify import verify
 from studyrun_models.weights import quiet
-from tiny_models import PlainContext
 
 FLOOR = 1e-4
 """Relative difference of float32 results that is rounding; a wrong run differs by about 1."""
@@ -217,17 +215,6 @@ def closest(model, prompt, layer, column, delta):
         ids = [*ids, best.indices[0].item()]
     handle.remove()
     return gap
-
-
-class ShrinkingContext(PlainContext):
-    """Halves its batches when memory runs out, as a run's own context does."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.sizes = []
-
-    def in_batches(self, work, order, *, label, unit="problems"):
-        in_batches(work, order, self.batch_size, lambda _done: None, self.sizes.append)
 
 
 def threaded(threads, run, *args, **options):

@@ -211,6 +211,7 @@ def test_later_blocks_are_not_computed_in_the_last_pass(model, questions):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch_size", [1, 5, 18])
 def test_a_problem_has_the_same_activations_in_every_batch(model, questions, batch_size, threads):
+    """Law: on CPU, bits included, whatever runs beside it and in how many threads."""
     alone = [model.activations([q], LAYERS, POSITIONS, PlainContext())[0] for q in questions]
     before = torch.get_num_threads()
     torch.set_num_threads(threads)

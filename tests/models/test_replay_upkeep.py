@@ -9,7 +9,6 @@ from replays import (
     FLOOR,
     READS,
     Gathered,
-    ShrinkingContext,
     alike,
     apart,
     edits_of,
@@ -162,7 +161,7 @@ def test_all_is_handed_over_where_memory_runs_out(codi, device, monkeypatch, fai
         return follow(*args)
 
     monkeypatch.setattr(CodiPasses, "follow", scarce)
-    context, taken = ShrinkingContext(batch_size=8, device=device), Gathered()
+    context, taken = PlainContext(batch_size=8, device=device), Gathered()
     found = codi.replay(QUESTIONS, 1, context)
     threaded(threads, found.run, edits_of(nudges, POSITIONS, D_MODEL, device), READS, taken)
     assert len(context.sizes) == 1

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -197,26 +198,34 @@ def test_components_are_bound_as_parameters_name_them(lab):
 # Batches
 
 
-@settings(max_examples=30)
+@settings(max_examples=60)
 @given(
-    rows=st.integers(0, 40),
+    lengths=st.lists(st.integers(0, 40), max_size=4),
     size=st.integers(1, 50),
     capacity=st.integers(1, 50),
+    threads=st.integers(1, 3),
     error=st.sampled_from([MemoryError(), RuntimeError(CPU_MESSAGE), torch.OutOfMemoryError("x")]),
 )
-def test_every_row_is_done_in_order_whatever_fits(rows, size, capacity, error):
-    """Law: in_batches covers the order exactly once, in pieces that fit."""
+def test_every_row_is_done_in_order_whatever_fits(lengths, size, capacity, threads, error):
+    """Law: in_batches covers every run exactly once, in pieces of one run that fit.
+
+    In several threads they may end in another order.
+    """
     done, told, shrunk = [], [], []
+    ends = [0, *accumulate(lengths)]
+    runs = [range(*pair) for pair in pairwise(ends)]
 
     def work(piece):
         if len(piece) > capacity:
             raise error
         done.append(list(piece))
 
-    in_batches(work, range(rows), size, told.append, shrunk.append)
-    assert [row for piece in done for row in piece] == list(range(rows))
+    in_batches(work, runs, size, told.append, shrunk.append, threads)
+    rows = [row for piece in (done if threads == 1 else sorted(done)) for row in piece]
+    assert rows == list(range(ends[-1]))
     assert all(len(piece) <= min(size, capacity) for piece in done)
-    assert told == [len(piece) for piece in done]
+    assert all(any(set(piece) <= set(run) for run in runs) for piece in done)
+    assert sorted(told) == sorted(len(piece) for piece in done)
     assert shrunk == sorted(shrunk, reverse=True)
 
 
@@ -227,7 +236,7 @@ def test_one_row_that_does_not_fit_is_an_error_with_a_cure():
     with pytest.raises(
         StudyError, match=r"out of memory with a single row .* runtime\.device: cpu"
     ):
-        in_batches(work, [1, 2, 3], 2, print, lambda _size: None)
+        in_batches(work, [[1, 2, 3]], 2, print, lambda _size: None)
 
 
 def test_any_other_error_is_left_alone():
@@ -235,7 +244,7 @@ def test_any_other_error_is_left_alone():
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes do not match"):
-        in_batches(work, [1, 2], 2, print, print)
+        in_batches(work, [[1, 2]], 2, print, print)
     assert not is_out_of_memory(ValueError(CPU_MESSAGE))
 
 
@@ -254,7 +263,7 @@ def test_memory_of_a_failed_piece_is_given_back_before_the_retry():
         if len(piece) > 1:
             raise MemoryError
 
-    in_batches(work, range(4), 4, lambda _n: None, lambda _n: None)
+    in_batches(work, [range(4)], 4, lambda _n: None, lambda _n: None)
     assert len(alive) == 6
 
 
@@ -269,7 +278,7 @@ resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 shrunk = []
 def work(piece):
     torch.zeros(len(piece), 2**24)
-in_batches(work, range(16), 16, lambda n: None, shrunk.append)
+in_batches(work, [range(16)], 16, lambda n: None, shrunk.append)
 print(*shrunk)
 """
     done = subprocess.run(
@@ -287,7 +296,7 @@ def test_gpu_memory_that_really_runs_out_is_noticed():
     def work(piece):
         torch.empty(len(piece), half // 4, dtype=torch.uint8, device="cuda")
 
-    in_batches(work, range(16), 16, lambda _n: None, shrunk.append)
+    in_batches(work, [range(16)], 16, lambda _n: None, shrunk.append)
     assert shrunk[0] == 8
     assert shrunk[-1] in (2, 4)
 
@@ -296,10 +305,10 @@ def test_the_size_is_the_study_s_and_shrinking_is_noted(lab):
     pieces, notes = [], []
     document = changed("runtime.batch_size", 3)
     context(lab, document).in_batches(lambda p: pieces.append(len(p)), range(7), label="x")
-    assert pieces == [3, 3, 1]
+    assert pieces == [3, 2, 2]
     pieces.clear()
     context(lab).in_batches(lambda p: pieces.append(len(p)), range(DEFAULT_BATCH + 1), label="x")
-    assert pieces == [DEFAULT_BATCH, 1]
+    assert pieces == [DEFAULT_BATCH // 2 + 1, DEFAULT_BATCH // 2]
 
     def work(piece):
         if len(piece) > 2:
@@ -325,6 +334,22 @@ def test_a_bar_appears_on_a_terminal_after_a_while_with_rate_and_time_left(monke
     assert "reading" in shown
     assert "rows/s" in shown
     assert "<" in shown
+
+
+def test_what_is_counted_in_pieces_is_one_bar(monkeypatch):
+    monkeypatch.setattr("studyrun.running.progress.DELAY", 0)
+    terminal = Terminal()
+    progress = Progress(stream=terminal)
+    with progress.whole(total=300, done=100, label="extracting", unit="rows"):
+        for _ in range(2):
+            list(progress.track(range(100), total=100, label="reading", unit="rows"))
+        with progress.bar(total=2, label="other", unit="things") as update:
+            update(2)
+    shown = terminal.getvalue()
+    assert "extracting" in shown
+    assert "100/300" in shown
+    assert "other" in shown
+    assert "reading" not in shown
 
 
 def test_nothing_quick_shows_a_bar():
