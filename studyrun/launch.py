@@ -42,7 +42,7 @@ def run(
         StudyError: anything else that studyrun says on purpose.
     """
     prepared = prepare(study, settings=set or {}, out=out, plugins=plugins)
-    prepared.rehearse()
+    prepared.rehearse(keep_going=keep_going)
     options = Options(
         keep_going=keep_going,
         progress=Progress(quiet=not progress),

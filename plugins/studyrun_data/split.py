@@ -47,19 +47,32 @@ def read_indices(path: Path, numbers: Sequence[int], partial: bool = False) -> f
     wrong = [n for n in found if n not in places and not (partial and n > numbers[-1])]
     if wrong:
         span = f"there are {numbers[0]} to {numbers[-1]}"
-        raise StudyError(f"{path}: no problem has the number {wrong[0]}; {span}")
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise StudyError(
+            f"{path}: no problem has the number {wrong[0]}{more}; {span}, counted from 0: "
+            "is the list of another data set?"
+        )
     twice = [number for number, times in Counter(found).items() if times > 1]
     if twice:
-        raise StudyError(f"{path}: {twice[0]} stands in the list more than once")
+        raise StudyError(f"{path}: {twice[0]} stands in the list more than once; leave one")
     return frozenset(places[number] for number in found if number in places)
 
 
 def _listed(path: Path) -> list[int]:
+    form = 'it must be of the form {"validation": [0, 5, 7]}'
     try:
         content = json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise StudyError(f"{path}: no readable JSON file ({error})") from error
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except RecursionError as error:
+        raise StudyError(f"{path}: lists within lists within lists; {form}") from error
+    except ValueError as error:
+        raise StudyError(f"{path}: no JSON ({error}); {form}") from error
     found = content.get("validation") if isinstance(content, dict) else None
-    if not isinstance(found, list) or not all(type(index) is int for index in found):
-        raise StudyError(f'{path}: not of the form {{"validation": [0, 5, 7]}}')
+    if not isinstance(found, list):
+        raise StudyError(f"{path}: {form}")
+    strange = [each for each in found if type(each) is not int]
+    if strange:
+        what = json.dumps(strange[0])[:40]
+        raise StudyError(f"{path}: {what} in the list is no whole number; {form}")
     return found

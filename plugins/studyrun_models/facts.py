@@ -198,7 +198,8 @@ def _number(checkpoint: Files, names: tuple[str, ...]) -> int:
             if isinstance(value, int) and value > 0:
                 return value
     raise CheckpointError(
-        f"config.json in {checkpoint.folder} says none of {', '.join(names)}",
+        f"config.json in {checkpoint.folder} says none of {', '.join(names)}; "
+        "it must be a causal language model's, as `save_pretrained` writes it",
         "base" if isinstance(checkpoint, Official) else "checkpoint",
     )
 

@@ -238,6 +238,7 @@ def _model(checkpoint: Checkpoint, params: HfParams, context: Context) -> Any:
             attn_implementation=params.attention,
             device_map=params.device_map,
             use_safetensors=True,
+            trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are reported, and refused below
@@ -247,6 +248,9 @@ def _model(checkpoint: Checkpoint, params: HfParams, context: Context) -> Any:
         if "attention implementation" in reason:
             reason = f"its architecture has no {params.attention!r} attention there; "
             reason += "`attention: eager` may do"
+        if "custom code" in reason:
+            reason = "its architecture is code in that folder, which is never run here; "
+            reason += "only those that transformers itself has can be loaded"
         raise SiteError(f"transformers cannot load {checkpoint.folder}: {reason}") from error
     shapes = [
         f"{name} {tuple(has)} instead of {tuple(needs)}"

@@ -39,7 +39,7 @@ def run(options: Namespace) -> int:
     from studyrun.running.progress import Progress
 
     prepared = _prepared(options)
-    prepared.rehearse()
+    prepared.rehearse(keep_going=options.keep_going)
     how = Options(
         keep_going=options.keep_going,
         wait=options.wait,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studyrun.errors import InvalidStudy
-from studyrun.faults.findings import located
+from studyrun.faults.findings import ABSENT, located
 from studyrun.plan import Plan, plan
 from studyrun.reading.checking import check_study
 from studyrun.reading.drafts import read_draft
@@ -23,6 +23,7 @@ from studyrun.wiring import VERDICTS, wire_cells
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from studyrun.diagnostics import Diagnostic
     from studyrun.plan import PlannedStep
     from studyrun.reading.document import Node
     from studyrun.registry import Registry
@@ -48,16 +49,23 @@ class Prepared:
     """The document of every cell, by the cell's name."""
     rerun: str
     """The command that prepares and runs the same again, from the same folder."""
+    absent: tuple[Diagnostic, ...]
+    """What the study names rightly and this machine has not."""
 
-    def rehearse(self) -> None:
-        """Nothing, if polars can ask every hypothesis that is still to be judged.
+    def rehearse(self, *, keep_going: bool = False) -> None:
+        """Nothing, if all that is needed is here and polars can ask what is still to be judged.
 
         Imports polars, which a run that judges anything does anyway.
 
+        Args:
+            keep_going: whether a run may do without what is absent.
+
         Raises:
-            InvalidStudy: with everything that it cannot ask.
+            InvalidStudy: with everything that blocks a step, or that cannot be asked.
             PluginError: a component tells of tables what cannot be.
         """
+        if self.absent and not keep_going and any(_is_blocked(step) for step in self.plan.steps):
+            raise InvalidStudy([replace(each, severity="error") for each in self.absent])
         judging = [step.cell for step in self.plan.steps if _judges(step)]
         if not judging:
             return
@@ -116,7 +124,8 @@ def prepare(
         cell.cell: document for cell, document in zip(checked.cells, checked.documents, strict=True)
     }
     rerun = _command(Path(study), settings, plugins, folder)
-    return Prepared(planned, registry, store, folder / name, Path(study), documents, rerun)
+    absent = tuple(each for each in checked.diagnostics if each.code == ABSENT)
+    return Prepared(planned, registry, store, folder / name, Path(study), documents, rerun, absent)
 
 
 def _command(study: Path, settings: Sequence[str], plugins: Sequence[str], out: Path) -> str:
@@ -129,6 +138,10 @@ def _command(study: Path, settings: Sequence[str], plugins: Sequence[str], out: 
     words += [word for each in plugins for word in ("-p", each)]
     words += ["--out", str(out)] if out != Path(OUT) else []
     return shlex.join(words)
+
+
+def _is_blocked(step: PlannedStep) -> bool:
+    return step.action == "blocked"
 
 
 def _judges(step: PlannedStep) -> bool:

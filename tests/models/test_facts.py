@@ -123,7 +123,8 @@ def test_a_configuration_without_sizes_is_a_fault(folder):
     change(folder, num_hidden_layers=None)
     ((_, message),) = faults(folder)
     assert message == (
-        f"config.json in {folder} says none of num_hidden_layers, n_layer, num_layers, n_layers"
+        f"config.json in {folder} says none of num_hidden_layers, n_layer, num_layers, n_layers; "
+        "it must be a causal language model's, as `save_pretrained` writes it"
     )
 
 

@@ -239,6 +239,21 @@ def test_a_tensor_of_another_shape_is_named(copy):
         load(HfParams(str(copy)), PlainContext())
 
 
+@pytest.mark.parametrize("kind", ["unheard-of", "llama"])
+def test_code_beside_a_model_is_never_run(copy, kind):
+    ran = copy / "ran"
+    (copy / "code.py").write_text(f"open({str(ran)!r}, 'w')\nclass Own: pass\n")
+    own = {"AutoConfig": "code.Own", "AutoModelForCausalLM": "code.Own"}
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"model_type": kind, "auto_map": own}))
+    if kind == "llama":
+        load(HfParams(str(copy)), PlainContext())
+    else:
+        with pytest.raises(SiteError, match="is code in that folder, which is never run here"):
+            load(HfParams(str(copy)), PlainContext())
+    assert not ran.exists()
+
+
 def test_an_unknown_architecture_says_so(copy):
     config = json.loads((copy / "config.json").read_text()) | {"model_type": "unheard-of"}
     (copy / "config.json").write_text(json.dumps(config))

@@ -11,6 +11,8 @@ import pytest
 from llama_world import FILES, FOLDER, write_world
 
 import studyrun
+from studyrun.cli import main
+from studyrun.errors import InvalidStudy
 from studyrun.reading.checking import check_study
 from studyrun.running.preparation import prepare
 
@@ -42,6 +44,7 @@ SMALLER = {
         "matrix": {"steps.sae.with.layer": [14], "steps.sae.with.position": [3]},
     },
 }
+PATHS_OF_ABSENT = ("model.with.checkpoint", "model.with.base", "data.with.hub")
 VERDICTS = {"supported", "refuted", "inconclusive"}
 REASONS = {"given is false", "expect is false", "expect is true", ""}
 
@@ -72,6 +75,19 @@ def test_the_plan_blocks_what_needs_what_is_absent_and_says_how_to_get_it(nothin
     assert "pip install" in steps["data"].reasons[0]
     for name in ("activations", "activations@untrained"):
         assert "`hf download zen-E/CODI-llama3.2-1b-Instruct" in steps[name].reasons[-1]
+
+
+def test_a_run_tells_all_that_is_absent_before_it_begins(nothing_downloaded, tmp_path, capsys):
+    out = tmp_path / "outputs"
+    assert main(["run", str(FOLDER / "base.yaml"), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert [f"$.{path}: " in said for path in PATHS_OF_ABSENT] == [True, True, True]
+    assert "warning" not in said
+    assert not out.exists()
+    with pytest.raises(InvalidStudy) as refused:
+        studyrun.run(FOLDER / "base.yaml", out=out, progress=False)
+    assert [each.severity for each in refused.value.diagnostics] == ["error"] * 3
+    assert not out.exists()
 
 
 def test_what_is_absent_hides_no_fault(nothing_downloaded):

@@ -42,8 +42,8 @@ def section(source: Source) -> Section | None:
     shown = (*_tables(source), *training(source), *_curves(source), *dictionary(source))
     blocks = (*given_saes(source), *misfits(source), *shown)
     lead = (
-        "How well the SAE's reconstruction stands for the activations, on the problems that it was "
-        "trained on and on those that it never saw."
+        "How well the SAE's reconstruction stands for the activations, by split: an SAE that was "
+        "trained here has seen no problems but those of `train`."
     )
     return Section("quality", "SAE quality", blocks, lead) if blocks else None
 
