@@ -17,7 +17,7 @@ def studyrun_components() -> Iterable[Component]:
     yield Component(
         kind="step",
         name="sae-train",
-        version="1",
+        version="2",
         params=SaeTrain,
         target="studyrun_sae.train_step:run",
         many="studyrun_sae.many:run_many",
@@ -31,7 +31,7 @@ def studyrun_components() -> Iterable[Component]:
     yield Component(
         kind="step",
         name="sae-train-abstopk",
-        version="1",
+        version="2",
         params=AbsTopKRecipe,
         target="studyrun_sae.train_step:run",
         many="studyrun_sae.many:run_many",

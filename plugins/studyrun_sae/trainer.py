@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from studyrun_sae import columns, metrics
-from studyrun_sae.adam import PIECE, Adam, pieces
+from studyrun_sae.adam import Adam
 from studyrun_sae.blocks import blocks
 from studyrun_sae.initial import initial_weights
 from studyrun_sae.keeping import State
@@ -150,16 +148,10 @@ class Trainer:
 
 def tangential(gradient: Float[Tensor, "rows d_in"], W_dec: Float[Tensor, "rows d_in"]) -> None:
     """Take from each row of the gradient, in place, its part along the unit row of W_dec."""
-    for ours, rows in zip(_rows(gradient), _rows(W_dec), strict=True):
-        along = (ours * rows).sum(1, keepdim=True)
-        ours.sub_(along * rows)
+    along = (gradient * W_dec).sum(1, keepdim=True)
+    gradient.addcmul_(along, W_dec, value=-1)
 
 
 def on_the_sphere(W_dec: Float[Tensor, "rows d_in"]) -> None:
     """Give every row norm 1, in place."""
-    for rows in _rows(W_dec):
-        rows.div_(torch.linalg.vector_norm(rows, dim=1, keepdim=True))
-
-
-def _rows(matrix: Float[Tensor, "rows columns"]) -> Sequence[Tensor]:
-    return pieces(matrix, max(1, PIECE // matrix.shape[1]))
+    W_dec.div_(torch.linalg.vector_norm(W_dec, dim=1, keepdim=True))

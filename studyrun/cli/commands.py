@@ -52,7 +52,9 @@ def run(options: Namespace) -> int:
     try:
         outcome = execute(prepared.plan, prepared.registry, prepared.store, prepared.runs, how)
     except KeyboardInterrupt:
-        sys.stderr.write("\nwhat is finished is stored, a step's pieces too; the same command goes on from there\n")
+        sys.stderr.write(
+            "\nfinished steps and pieces are stored; the same command goes on from there\n"
+        )
         raise
     if outcome.errors and options.debug:
         raise outcome.errors[0]

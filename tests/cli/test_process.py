@@ -104,7 +104,7 @@ def test_an_interrupted_run_goes_on_where_it_was(home):
     code, _, err = finish(process)
     assert code == 130
     assert err.endswith(
-        "what is finished is stored, a step's pieces too; the same command goes on from there\ninterrupted\n"
+        "finished steps and pieces are stored; the same command goes on from there\ninterrupted\n"
     )
     assert "Traceback" not in err
     code, out, _ = finish(start(home, "toy.yaml", "-p", TOY))

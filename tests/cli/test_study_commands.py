@@ -330,7 +330,7 @@ def test_an_interruption_ends_with_130(home, monkeypatch, capsys):
     monkeypatch.setattr("studyrun.runner.execute", interrupted)
     assert main(["toy.yaml", "-p", str(TOY)]) == 130
     assert capsys.readouterr().err == (
-        "\nwhat is finished is stored, a step's pieces too; the same command goes on from there\ninterrupted\n"
+        "\nfinished steps and pieces are stored; the same command goes on from there\ninterrupted\n"
     )
 
 

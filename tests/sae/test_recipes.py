@@ -16,7 +16,8 @@ from studyrun_sae.initial import initial_weights
 from studyrun_sae.params import BatchTopK, JumpReLU, Matryoshka, SaeTrain, Standard, Trained
 from studyrun_sae.recipes import RECIPES, recipe_of
 from studyrun_sae.recipes.batchtopk import largest_of_batch
-from studyrun_sae.recipes.jumprelu import step
+from studyrun_sae.recipes.contract import encoded, left, relative_error
+from studyrun_sae.recipes.jumprelu import jumped
 from studyrun_sae.recipes.matryoshka import doubling
 from studyrun_sae.training import train
 
@@ -104,9 +105,50 @@ def test_the_jumprelu_loss_and_the_gradient_of_its_thresholds_by_hand():
 @given(st.floats(0.1, 3.0))
 def test_the_slope_of_the_step_has_area_one(bandwidth):
     """Law: its integral is the height of the step, whatever the bandwidth."""
-    h = torch.linspace(-4, 4, 80_001, dtype=torch.float64)[None].requires_grad_()
-    step(h, bandwidth).sum().backward()
-    assert float(h.grad.sum() * 1e-4) == pytest.approx(1, abs=5e-3)
+    h = torch.linspace(0, 8, 80_001, dtype=torch.float64)[:, None]
+    threshold = torch.tensor([4.0], dtype=torch.float64, requires_grad=True)
+    _, counts = jumped(h, threshold, bandwidth)
+    counts.sum().backward()
+    assert float(threshold.grad * 1e-4) == pytest.approx(-1, abs=5e-3)
+
+
+@given(stack=st.sampled_from([(), (3,)]), pre_bias=st.booleans(), seed=st.integers(0, 999))
+def test_gradients_written_by_hand_are_those_of_autograd(stack, pre_bias, seed):
+    """Law: for `encoded`, `left` and `relative_error`, alone and stacked, in double precision."""
+    g = torch.Generator().manual_seed(seed)
+
+    def drawn(*shape):
+        return torch.randn((*stack, *shape), dtype=torch.float64, generator=g)
+
+    x, variance = drawn(5, 4), drawn().square() + 1 if stack else 2.0
+    shapes = {"W_enc": (4, 6), "b_enc": (6,), "W_dec": (6, 4), "b_dec": (4,)}
+    weights = {name: drawn(*shape).requires_grad_() for name, shape in shapes.items()}
+    leaves = list(weights.values())
+    towards = drawn(5, 6), drawn(5, 4), drawn()
+
+    def gradients(pre_acts, error, share):
+        z = pre_acts.relu()
+        loss = (pre_acts * towards[0]).sum() + (share(z) * towards[2]).sum()
+        return torch.autograd.grad(loss + error(z).sum(), leaves)
+
+    def x_hat(z):
+        return z @ weights["W_dec"] + weights["b_dec"].unsqueeze(-2)
+
+    bias = weights["b_dec"].unsqueeze(-2) if pre_bias else 0
+    plain = gradients(
+        (x - bias) @ weights["W_enc"] + weights["b_enc"].unsqueeze(-2),
+        lambda z: (x - x_hat(z)).square().sum((-2, -1)) / (5 * variance),
+        lambda z: (x - x_hat(z)).square().sum((-2, -1)) / (5 * variance),
+    )
+    ours = gradients(
+        encoded(weights, x, pre_bias),
+        lambda z: relative_error(x - x_hat(z), variance),
+        lambda z: left(x, z, weights, variance)[1],
+    )
+    assert torch.equal(left(x, x @ weights["W_enc"], weights, variance)[0],
+                       x - x_hat(x @ weights["W_enc"]))  # fmt: skip
+    for mine, theirs in zip(ours, plain, strict=True):
+        assert torch.allclose(mine, theirs, rtol=1e-9, atol=1e-9)
 
 
 # What training comes to

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from studyrun_sae.architectures import BatchTopK
 from studyrun_sae.recipes.choosing import Several, largest, spread
-from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, relative_error
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance, counted, encoded, relative_error
 
 __all__ = ["BatchTopKRecipe", "largest_of_batch"]
 
@@ -53,12 +53,11 @@ class BatchTopKRecipe(Recipe):
         """The loss of a batch."""
         pre_acts = encoded(weights, x)
         z = largest_of_batch(pre_acts, self.k)
-        fired = z.detach() > 0
+        n_active, on = counted(z)
         centred = x - weights["b_dec"].unsqueeze(-2)
         error, penalty = self.errors(z, weights["W_dec"], centred, variance)
-        smallest = z.detach().masked_fill(~fired, torch.inf).amin((-2, -1))
-        reconstruction, n_active = relative_error(error, variance), fired.sum((-2, -1))
-        on = fired.any(-2)
+        smallest = z.detach().masked_fill(z == 0, torch.inf).amin((-2, -1))
+        reconstruction = relative_error(error, variance)
         return Passed(pre_acts, error, reconstruction, penalty, n_active, on, smallest)
 
     def errors(

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from studyrun_sae.architectures import JumpReLU
 from studyrun_sae.recipes.choosing import largest
-from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, relative_error
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, left
 
-__all__ = ["JumpReLURecipe", "step"]
+__all__ = ["JumpReLURecipe", "jumped"]
 
 ROWS = 1024
 """Rows from which the first thresholds are read."""
@@ -23,27 +23,40 @@ run of a few hundred steps log thresholds must go further than weights (measured
 stays at half of k)."""
 
 
-class _Step(torch.autograd.Function):
-    """1 where h > 0, else 0; its slope is a rectangle of that bandwidth and area 1."""
+class _Jump(torch.autograd.Function):
+    """z and its counts; written by hand, because autograd makes twice as many temporaries."""
 
     @staticmethod
-    def forward(ctx: Any, h: Tensor, bandwidth: float) -> Tensor:
-        ctx.save_for_backward(h)
+    def forward(
+        ctx: Any, pre_acts: Tensor, thresholds: Tensor, bandwidth: float
+    ) -> tuple[Tensor, Tensor]:
+        h = pre_acts.relu()
+        beyond = h - thresholds.unsqueeze(-2)
+        on = beyond.sign().relu_()
+        ctx.save_for_backward(h, beyond, on)
         ctx.bandwidth = bandwidth
-        return (h > 0).to(h.dtype)
+        return h * on, on.sum(-2)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (h,) = ctx.saved_tensors
-        return gradient * (h.abs() < ctx.bandwidth / 2) / ctx.bandwidth, None
+    def backward(ctx: Any, to_z: Tensor, to_counts: Tensor) -> tuple[Tensor, Tensor, None]:
+        h, beyond, on = ctx.saved_tensors
+        near = beyond.abs().neg_().add_(ctx.bandwidth / 2).sign_().relu_()
+        to_on = (to_z * h).add_(to_counts.unsqueeze(-2))
+        return to_z * on, to_on.mul_(near).sum(-2) / -ctx.bandwidth, None
 
 
-def step(
-    h: Float[Tensor, "*stack rows d_sae"], bandwidth: float
-) -> Float[Tensor, "*stack rows d_sae"]:
-    """Heaviside's step with a straight-through slope (Rajamanoharan et al. 2024, section 3)."""
-    found: Tensor = _Step.apply(h, bandwidth)  # type: ignore[no-untyped-call]  # torch's
-    return found
+def jumped(
+    pre_acts: Float[Tensor, "*stack rows d_sae"],
+    thresholds: Float[Tensor, "*stack d_sae"],
+    bandwidth: float,
+) -> tuple[Float[Tensor, "*stack rows d_sae"], Float[Tensor, "*stack d_sae"]]:
+    """Z = h where h = relu(pre_acts) is above its threshold, else 0; and on how many rows it is.
+
+    The step of a threshold has a straight-through slope, a rectangle of that bandwidth and area 1
+    (Rajamanoharan et al. 2024, section 3), which reaches the thresholds alone.
+    """
+    z, counts = _Jump.apply(pre_acts, thresholds, bandwidth)  # type: ignore[no-untyped-call]
+    return z, counts
 
 
 class JumpReLURecipe(Recipe):
@@ -76,13 +89,12 @@ class JumpReLURecipe(Recipe):
     ) -> Passed:
         """The loss of a batch."""
         pre_acts = encoded(weights, x)
-        h = pre_acts.relu()
-        on = step(h.detach() - _thresholds(weights).unsqueeze(-2), self.own.bandwidth)
-        error = x - ((h * on) @ weights["W_dec"] + weights["b_dec"].unsqueeze(-2))
-        penalty = self.own.l0_weight * (on.sum(-1).mean(-1) / self.each - 1).square()
-        fired, reconstruction = on.detach() > 0, relative_error(error, variance)
-        n_active = fired.sum((-2, -1))
-        return Passed(pre_acts, error, reconstruction, penalty, n_active, fired.any(-2))
+        z, counts = jumped(pre_acts, _thresholds(weights), self.own.bandwidth)
+        error, reconstruction = left(x, z, weights, variance)
+        l0 = counts.sum(-1) / x.shape[-2]
+        penalty = self.own.l0_weight * (l0 / self.each - 1).square()
+        n_active = counts.detach().long().sum(-1)
+        return Passed(pre_acts, error, reconstruction, penalty, n_active, counts.detach() > 0)
 
 
 def _thresholds(weights: Mapping[str, Tensor]) -> Float[Tensor, "*stack d_sae"]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from studyrun_sae.architectures import Standard
-from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, relative_error
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance, counted, encoded, left
 
 __all__ = ["StandardRecipe"]
 
@@ -35,12 +35,10 @@ class StandardRecipe(Recipe):
         variance: Variance,
     ) -> Passed:
         """The loss of a batch."""
-        pre_acts, W_dec = encoded(weights, x), weights["W_dec"]
+        pre_acts = encoded(weights, x)
         z = pre_acts.relu()
-        error = x - (z @ W_dec + weights["b_dec"].unsqueeze(-2))
-        norms = torch.linalg.vector_norm(W_dec, dim=-1)
-        size = (z * norms.unsqueeze(-2)).sum(-1).mean(-1)
+        error, reconstruction = left(x, z, weights, variance)
+        norms = torch.linalg.vector_norm(weights["W_dec"], dim=-1)
+        size = (z.sum(-2) * norms).sum(-1) / x.shape[-2]
         penalty = self.own.l1_weight * size / variance**0.5
-        fired, reconstruction = z.detach() > 0, relative_error(error, variance)
-        n_active = fired.sum((-2, -1))
-        return Passed(pre_acts, error, reconstruction, penalty, n_active, fired.any(-2))
+        return Passed(pre_acts, error, reconstruction, penalty, *counted(z))
