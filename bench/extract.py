@@ -30,8 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -44,6 +43,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from extract_peers import BATCH, PEERS, Case, Way, padded, tokenizer
 from peers import LLAMA_1B, installed, ratio
 
 import shelf
@@ -58,7 +58,8 @@ from studyrun_models.stack import Stack, longest_first
 from tiny_models import PlainContext
 
 ONE, BATCHES, OURS, BARE = "one by one", "batches", "studyrun", "bare"
-BATCH = 64
+GSM8K = 7_473
+"""Problems of its training set, for which the time is projected."""
 TINY = {
     "hidden_size": 128,
     "intermediate_size": 352,
@@ -67,48 +68,6 @@ TINY = {
     "num_hidden_layers": 16,
 }
 """The embedded model's shape."""
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A model, what it is asked, and the token ids of that."""
-
-    adapter: Any
-    model: Any
-    questions: list[str]
-    ids: list[list[int]]
-    layers: list[int]
-    positions: list[Position]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return next(self.model.parameters()).device
-
-    def batches(self) -> Iterator[list[int]]:
-        """Rows of about one length, longest first."""
-        order = longest_first(self.ids)
-        return (order[i : i + BATCH] for i in range(0, len(order), BATCH))
-
-
-Way = Callable[[Case], Tensor]
-
-
-def padded(case: Case, rows: list[int]) -> dict[str, Tensor]:
-    """Token ids, mask and position ids of some rows, padded on the left."""
-    ids = [case.ids[row] for row in rows]
-    width = max(map(len, ids))
-    tokens = torch.tensor([[0] * (width - len(each)) + each for each in ids], device=case.device)
-    lengths = torch.tensor([len(each) for each in ids], device=case.device)
-    mask = torch.arange(width, device=case.device) >= width - lengths[:, None]
-    places = mask.cumsum(1).sub(1).clamp_min(0)
-    return {"input_ids": tokens, "attention_mask": mask.long(), "position_ids": places}
-
-
-def empty(case: Case) -> Tensor:
-    """Room for what is read."""
-    shape = (len(case.ids), len(case.layers), len(case.positions), case.model.config.hidden_size)
-    return torch.empty(shape)
 
 
 def seen(case: Case, inputs: dict[str, Any], last: bool) -> tuple[Tensor, Any]:
@@ -139,7 +98,7 @@ def hidden_states(case: Case, inputs: dict[str, Any]) -> Tensor:
 @torch.inference_mode()
 def one_by_one(case: Case) -> Tensor:
     """As a script would."""
-    out = empty(case)
+    out = case.room()
     for row, ids in enumerate(case.ids):
         out[row] = hidden_states(case, {"input_ids": torch.tensor([ids]).to(case.device)})[0]
     return out
@@ -148,7 +107,7 @@ def one_by_one(case: Case) -> Tensor:
 @torch.inference_mode()
 def batches(case: Case) -> Tensor:
     """In batches as the problems come."""
-    out = empty(case)
+    out = case.room()
     for start in range(0, len(case.ids), BATCH):
         rows = list(range(start, min(start + BATCH, len(case.ids))))
         out[rows] = hidden_states(case, padded(case, rows))
@@ -204,69 +163,14 @@ def _bare_pass(case: Case, body: Any, tokens: Tensor, thoughts: int) -> None:
         found = body(inputs_embeds=fed, past_key_values=found.past_key_values, use_cache=True)
 
 
-def nnsight(case: Case) -> Way:
-    """A trace for each batch, stopped after the deepest layer."""
-    import nnsight as library
-
-    model = library.TransformersModel(copy.deepcopy(case.model), tokenizer=tokenizer())
-
-    @torch.inference_mode()
-    def run(case: Case) -> Tensor:
-        out, layers = empty(case), case.layers
-        for rows in case.batches():
-            with model.trace(**padded(case, rows)) as tracer:
-                found = library.save([])
-                for layer in layers:
-                    found.append(model.model.layers[layer].output[:, -1])
-                tracer.stop()
-            out[rows, :, 0] = torch.stack(list(found), dim=1).float().cpu()
-        return out
-
-    return run
-
-
-def transformer_lens(case: Case) -> Way:
-    """`run_with_cache` for each batch, stopped after the deepest layer."""
-    from transformer_lens.model_bridge import TransformerBridge
-
-    model = TransformerBridge.boot_transformers(
-        "the case's", hf_model=copy.deepcopy(case.model), tokenizer=tokenizer(),
-        device=case.device, dtype=case.model.dtype,
-    )  # fmt: skip
-    names = [f"blocks.{layer}.hook_out" for layer in case.layers]
-
-    @torch.inference_mode()
-    def run(case: Case) -> Tensor:
-        out = empty(case)
-        for rows in case.batches():
-            given = padded(case, rows)
-            _, cache = model.run_with_cache(
-                given["input_ids"], attention_mask=given["attention_mask"], names_filter=names,
-                stop_at_layer=max(case.layers) + 1,
-            )  # fmt: skip
-            out[rows, :, 0] = torch.stack([cache[n][:, -1] for n in names], dim=1).float().cpu()
-        return out
-
-    return run
-
-
-PEERS = {"nnsight": ("nnsight", nnsight), "TransformerLens": ("transformer-lens", transformer_lens)}
-
-
-def tokenizer() -> Any:
-    """Some tokenizer of the real kind."""
-    own = tiny_models.byte_tokenizer()
-    return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=own, eos_token="<eos>", pad_token="<pad>"
-    )
-
-
 def questions(n: int) -> list[str]:
     """Problems as they come."""
     return [problem.question for problem in generate(n, 5)]
 
 
-def prompts(shape: dict[str, Any], options: argparse.Namespace, dtype: torch.dtype) -> Case:
+def prompts(
+    shape: dict[str, Any], options: argparse.Namespace, dtype: torch.dtype, usual: int
+) -> Case:
     """A plain language model at the last token."""
     torch.manual_seed(0)
     config = transformers.LlamaConfig(**shape)
@@ -275,7 +179,7 @@ def prompts(shape: dict[str, Any], options: argparse.Namespace, dtype: torch.dty
     depth = config.num_hidden_layers
     facts = ModelFacts("bench", "0", depth, config.hidden_size)
     adapter = CausalLM(Stack(model, depth), tokenizer(), facts, HfParams(checkpoint="none"))
-    asked = questions(options.problems)
+    asked = questions(options.problems or usual)
     found, _ = adapter._located(asked, ["last"], more=0)
     ids = [list(prompt.ids) for prompt in found]
     return Case(adapter, model, asked, ids, list(range(depth - 1)), ["last"])
@@ -285,7 +189,7 @@ def embedded(options: argparse.Namespace) -> Case:
     """The embedded model at every thought."""
     torch.manual_seed(0)
     adapter = codi.load(CodiParams(), PlainContext(device=options.device))
-    asked = questions(options.problems)
+    asked = questions(options.problems or 1_024)
     depth = adapter.facts.n_layers
     positions: list[Position] = list(range(adapter.thoughts + 1))
     ids, model = adapter.encode(asked), adapter.stack.model
@@ -294,13 +198,14 @@ def embedded(options: argparse.Namespace) -> Case:
 
 def tiny(options: argparse.Namespace) -> Case:
     """A Llama of the embedded model's size."""
-    return prompts(TINY, options, torch.float32)
+    return prompts(TINY, options, torch.float32, usual=1_024)
 
 
 def large(options: argparse.Namespace) -> Case:
     """A Llama of the size of Llama 3.2 1B, with few blocks."""
     dtype = torch.float32 if options.device == "cpu" else torch.bfloat16
-    return prompts({**LLAMA_1B, "num_hidden_layers": options.layers}, options, dtype)
+    usual = 16 if options.device == "cpu" else 1_024
+    return prompts({**LLAMA_1B, "num_hidden_layers": options.layers}, options, dtype, usual)
 
 
 CASES: dict[str, Callable[[argparse.Namespace], Case]] = {
@@ -345,8 +250,9 @@ def shown(name: str, case: Case, seconds: dict[str, list[float]]) -> None:
     for way, own in seconds.items():
         rate = len(case.ids) / statistics.median(own)
         times = [ratio(seconds[other], own) for other in (ONE, BARE)]
-        print(f"| {name} | {way} | {statistics.median(own):.3g} s | {rate:,.0f} | "
-              f"{times[0]:.2f} | {times[1]:.2f} |", flush=True)  # fmt: skip
+        minutes = GSM8K / rate / 60
+        print(f"| {name} | {way} | {statistics.median(own):.3g} s | {rate:,.1f} | "
+              f"{times[0]:.2f} | {times[1]:.2f} | {minutes:.1f} min |", flush=True)  # fmt: skip
 
 
 def memory_of(n: int) -> None:
@@ -376,7 +282,7 @@ def memory_of(n: int) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--problems", type=int, default=64)
+    parser.add_argument("--problems", type=int, help="by the case if left out")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layers", type=int, default=4, help="blocks of the large model")
     parser.add_argument("--threads", type=int, default=1)
@@ -395,8 +301,8 @@ def main() -> int:
             subprocess.run([sys.executable, __file__, "--memory", str(n)], check=True)
         return 0
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, load {os.getloadavg()[0]:.1f}\n")
-    print("| case | way | time | problems/s | times as fast as one by one | as bare |\n"
-          "| --- | --- | --- | --- | --- | --- |", flush=True)  # fmt: skip
+    print("| case | way | time | problems/s | times as fast as one by one | as bare | "
+          f"{GSM8K:,} problems |\n|{' --- |' * 7}", flush=True)  # fmt: skip
     for name in options.cases or CASES:
         case = CASES[name](options)
         shown(name, case, measured(case, ways_of(case, not options.no_peers), options.rounds))

@@ -13,7 +13,7 @@ from studyrun_sae.architectures import ARCHITECTURES
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.recipes import Recipe
 
-__all__ = ["geometric_median", "initial_weights", "input_scale"]
+__all__ = ["geometric_median", "initial_weights", "input_scale", "spread"]
 
 
 def input_scale(x: Float[Tensor, "rows d_in"], norm: Literal["rms", "none"]) -> float:
@@ -22,10 +22,17 @@ def input_scale(x: Float[Tensor, "rows d_in"], norm: Literal["rms", "none"]) -> 
     Raises:
         ValueError: the rows are all equal, or not finite.
     """
-    mean_square = float((x - x.mean(0)).square().mean(1).mean())
+    mean_square = spread(x)
     if not 0 < mean_square < torch.inf:
         raise ValueError(f"the activations' variance is {mean_square}: there is nothing to learn")
     return float(mean_square**0.5) if norm == "rms" else 1.0
+
+
+def spread(x: Float[Tensor, "rows d_in"]) -> float:
+    """The mean squared deviation of the entries from their column's mean; 0 if it is rounding."""
+    found = float((x - x.mean(0)).square().mean(1).mean())
+    rounding = torch.finfo(x.dtype).eps ** 2 * float(x.square().mean(1).mean())
+    return 0.0 if found <= 4 * rounding else found
 
 
 def initial_weights(

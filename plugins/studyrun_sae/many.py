@@ -17,6 +17,7 @@ from torch import Tensor
 from studyrun import Context, Job, Result, StudyError
 from studyrun_extract.view import Activations
 from studyrun_sae.estimate import member_bytes, site_bytes
+from studyrun_sae.initial import spread
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.stacked_training import UnlikeError, alike, train_stack
 from studyrun_sae.train_step import Site, chosen, keeper_of, result_of, site_of, told, training_of
@@ -158,8 +159,7 @@ def _results(kept: Sequence[tuple[int, Site, Training, Context]]) -> list[Number
 
 def learnable(x: Tensor) -> bool:
     """Whether rows are finite and not all alike."""
-    spread = float((x - x.mean(0)).square().mean(1).mean())
-    return 0 < spread < torch.inf
+    return 0 < spread(x) < torch.inf
 
 
 def sound(trained: Trained) -> bool:

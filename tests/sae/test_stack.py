@@ -146,6 +146,28 @@ def test_an_interrupted_stack_goes_on_in_another_composition(architecture, tmp_p
         assert [json.loads(line) for line in lines] == found.history.rows(named=True)
 
 
+def test_a_member_that_explodes_is_left_out_and_the_others_are_not_touched():
+    """Law: numbers of one member never reach another."""
+    x, _ = sites()
+
+    def trainings():
+        return [given_to(replace(SMALL, lr=lr), x) for lr in (1e-3, 1e308, 2e-3)]
+
+    found = train_stack(trainings(), quietly)
+    assert [many.sound(each) for each in found] == [True, False, True]
+    for training, each in list(zip(trainings(), found, strict=True))[::2]:
+        demand_alike(alone(training), each)
+
+
+def test_rows_without_numbers_or_variance_are_left_to_run_alone():
+    x, _ = sites()
+    nan, inf = x.clone(), x.clone()
+    nan[0, 0], inf[0, 0] = torch.nan, torch.inf
+    assert [many.learnable(each) for each in (x, nan, inf, x[:1].expand(9, -1))] == [
+        True, False, False, False,
+    ]  # fmt: skip
+
+
 def test_what_has_come_less_far_is_no_member():
     x, _ = sites()
     with pytest.raises(UnlikeError):
@@ -175,7 +197,7 @@ MATRIX = "matrix:\n  steps.sae.with.k: [2, 3, 4, 5, 6, 7]\n"
 
 
 def test_a_matrix_trained_as_stacks_stores_what_the_loop_stores(tmp_path, monkeypatch):
-    """Also where a stack must be halved, and where a member cannot be trained."""
+    """Also where a stack must be halved."""
     torch.set_default_dtype(torch.float32)
     stored = {}
     for way in ("loop", "stacked"):
