@@ -66,10 +66,15 @@ def misfits(source: Source) -> Iterator[Text]:
         if bad is not None and bad.height:
             values = bad.select("explained_variance", "split").iter_rows()
             shown = ", ".join(f"{number(value)} on {split} problems" for value, split in values)
+            why = (
+                "It may be of another layer, position or model."
+                if "format" in stored.artifact.meta
+                else "It has seen too few problems, or was trained too little."
+            )
             text = (
                 f"{stored.step} does not fit these activations: its explained variance is {shown}, "
-                f"and their mean alone would reach 0. It may be of another layer, position or "
-                f"model. What is said of its features here says little of the model."
+                f"and their mean alone would reach 0. {why} What is said of its features here "
+                f"says little of the model."
             )
             yield Text(harmless(text, LONG))
 

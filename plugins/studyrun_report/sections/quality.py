@@ -43,7 +43,7 @@ def section(source: Source) -> Section | None:
     blocks = (*given_saes(source), *misfits(source), *shown)
     lead = (
         "How well the SAE's reconstruction stands for the activations, by split: an SAE that was "
-        "trained here has seen no problems but those of `train`."
+        "trained here has seen no problems but those for training."
     )
     return Section("quality", "SAE quality", blocks, lead) if blocks else None
 
