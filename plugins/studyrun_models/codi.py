@@ -259,6 +259,7 @@ class Codi:
             with crew(self.stack.device, work) as (own, threads):
                 context.in_batches(own, order, label=label, alike=alike, threads=threads)
             return
-        starts = range(0, len(ids), OFFICIAL_BATCH)
-        for start in context.track(starts, total=len(starts), label=label, unit="batches"):
-            work(list(range(start, min(start + OFFICIAL_BATCH, len(ids)))))
+        rows = range(len(ids))
+        for start in context.track(rows, total=len(rows), label=label, unit="problems"):
+            if start % OFFICIAL_BATCH == 0:
+                work(rows[start : start + OFFICIAL_BATCH])

@@ -38,29 +38,22 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         news = (key_states, value_states)
         n = self.get_seq_length()
         end = n + key_states.shape[-2]
-        if not self._rooms:
-            self._rooms = [_room(each, end) for each in news]
-        elif end > self._rooms[0].shape[-2]:
-            old, self._rooms = self._rooms, [_room(each, end) for each in news]
+        if not self._has_room(end):
+            old, self._rooms = (self.keys, self.values), [_room(each, end) for each in news]
             for room, before in zip(self._rooms, old, strict=True):
-                room[..., :n, :] = before[..., :n, :]
+                if n and before is not None:
+                    room[..., :n, :] = before
         for room, new in zip(self._rooms, news, strict=True):
             room[..., n:end, :] = new
-        return self._filled(end)
-
-    def batch_select_indices(self, indices: Tensor) -> None:
-        """Some of the rows, or some of them more than once."""
-        self._rooms = [room[indices] for room in self._rooms]
-        self._filled(self.get_seq_length())
-
-    def reset(self) -> None:
-        """As new."""
-        self._rooms = []
-        super().reset()
-
-    def _filled(self, end: int) -> tuple[Tensor, Tensor]:
         self.keys, self.values = (room[..., :end, :] for room in self._rooms)
         return self.keys, self.values
+
+    def _has_room(self, end: int) -> bool:
+        """Whether `keys` are still the filled part (rows may have been chosen) and more fits in."""
+        if not self._rooms or self.keys is None:
+            return False
+        room = self._rooms[0]
+        return room.data_ptr() == self.keys.data_ptr() and end <= room.shape[-2]
 
 
 def _room(states: Tensor, end: int) -> Tensor:

@@ -29,10 +29,10 @@ def input_scale(x: Float[Tensor, "rows d_in"], norm: Literal["rms", "none"]) -> 
 
 
 def spread(x: Float[Tensor, "rows d_in"]) -> float:
-    """The mean squared deviation of the entries from their column's mean; 0 if it is rounding."""
-    found = float((x - x.mean(0)).square().mean(1).mean())
-    rounding = torch.finfo(x.dtype).eps ** 2 * float(x.square().mean(1).mean())
-    return 0.0 if found <= 4 * rounding else found
+    """The mean squared deviation of entries from their column's mean; 0 if all rows are alike."""
+    if bool((x == x[0]).all()):  # their mean is rounded
+        return 0.0
+    return float((x - x.mean(0)).square().mean(1).mean())
 
 
 def initial_weights(
@@ -42,7 +42,8 @@ def initial_weights(
     d_in = x.shape[1]
     W_dec = normalize(torch.randn(params.d_sae, d_in, generator=generator), dim=1).to(x.device)
     b_dec = _bias(x, params.bias_init)
-    W_enc, b_enc = W_dec.T.clone(), W_dec.new_zeros(params.d_sae)
+    W_enc = W_dec.T.clone(memory_format=torch.contiguous_format)  # as it is when read again
+    b_enc = W_dec.new_zeros(params.d_sae)
     if params.encoder_init == "uniform":
         bound = d_in**-0.5
         W_enc = _uniform((d_in, params.d_sae), bound, generator).to(x.device)

@@ -20,8 +20,17 @@ from studyrun_sae.estimate import member_bytes, site_bytes
 from studyrun_sae.initial import spread
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.stacked_training import UnlikeError, alike, train_stack
-from studyrun_sae.train_step import Site, chosen, keeper_of, result_of, site_of, told, training_of
-from studyrun_sae.training import Trained, Training
+from studyrun_sae.train_step import (
+    Site,
+    chosen,
+    keeper_of,
+    result_of,
+    site_of,
+    sound,
+    told,
+    training_of,
+)
+from studyrun_sae.training import Training
 
 __all__ = ["Planned", "run_many", "stacked", "stacks"]
 
@@ -160,8 +169,3 @@ def _results(kept: Sequence[tuple[int, Site, Training, Context]]) -> list[Number
 def learnable(x: Tensor) -> bool:
     """Whether rows are finite and not all alike."""
     return 0 < spread(x) < torch.inf
-
-
-def sound(trained: Trained) -> bool:
-    """Whether training came to numbers."""
-    return all(bool(tensor.isfinite().all()) for tensor in trained.sae.weights.values())

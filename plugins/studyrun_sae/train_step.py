@@ -49,7 +49,17 @@ def run(params: SaeTrain, inputs: Inputs, context: Context) -> Result:
     given = training_of(site, params, context)
     told(given.keeper, context)
     trained = train(given.x, params, given.generator, track, given.held_out, given.keeper)
+    if not sound(trained):
+        raise StudyError(
+            "training came to weights that are no numbers; a smaller `lr`, `warmup`, or "
+            "`input_norm: rms` keeps it stable"
+        )
     return result_of(trained, site)
+
+
+def sound(trained: Trained) -> bool:
+    """Whether training came to numbers."""
+    return all(bool(tensor.isfinite().all()) for tensor in trained.sae.weights.values())
 
 
 def site_of(params: SaeTrain, inputs: Inputs, device: torch.device) -> Site:

@@ -62,7 +62,9 @@ def in_batches(
                     done(len(piece))
                     continue
                 left.append(piece)
-                if len(piece) <= size:  # else another piece has found out before
+                if len(piece) == 1 < threads:  # others held the memory: now one after the other
+                    threads = 1
+                elif len(piece) <= size:  # else another piece has found out before
                     size = _halved(piece)
                     shrunk(size)
 

@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
+from threading import Lock
+from time import sleep
 
 import numpy as np
 import pytest
@@ -237,6 +239,24 @@ def test_one_row_that_does_not_fit_is_an_error_with_a_cure():
         StudyError, match=r"out of memory with a single row .* runtime\.device: cpu"
     ):
         in_batches(work, [[1, 2, 3]], 2, print, lambda _size: None)
+
+
+def test_a_row_that_fails_while_others_hold_the_memory_is_tried_again_alone():
+    """Law: what fits one piece after the other is done, in however many threads it began."""
+    taken, done, lock = [0], [], Lock()
+
+    def work(piece):
+        with lock:
+            if taken[0] + len(piece) > 3:
+                raise MemoryError
+            taken[0] += len(piece)
+        sleep(0.01)
+        with lock:
+            taken[0] -= len(piece)
+            done.extend(piece)
+
+    in_batches(work, [range(3), range(3, 6), range(6, 9)], 3, id, id, 3)
+    assert sorted(done) == list(range(9))
 
 
 def test_any_other_error_is_left_alone():

@@ -66,6 +66,16 @@ def test_interrupted_and_gone_on_with_is_uninterrupted(architecture, tmp_path):
     assert [json.loads(line) for line in lines] == whole.history.rows(named=True)
 
 
+def test_an_sae_of_one_feature_is_gone_on_with_to_the_same_bytes(tmp_path):
+    x, _ = planted(n=43)
+    params = SaeTrain(d_sae=1, k=1, epochs=4, batch_size=1)
+    whole = train(x[:37], params, generator(), quietly)
+    with pytest.raises(KilledError):
+        train(x[:37], params, generator(), killed_after(80), keeper=Keeper(tmp_path, MAKER, 0.0))
+    resumed = train(x[:37], params, generator(), quietly, keeper=Keeper(tmp_path, MAKER, 0.0))
+    assert alike(whole, resumed)
+
+
 @pytest.mark.parametrize("damage", ["cut", "changed", "headless", "another maker"])
 def test_a_state_that_is_not_sound_is_not_used(damage, tmp_path):
     """Training begins anew, and comes to the same bytes."""

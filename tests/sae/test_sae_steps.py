@@ -307,3 +307,9 @@ def test_without_a_train_split_the_step_says_so(tmp_path):
     text = tiny_study(tmp_path).replace("validation: 0.5", "validation: 1.0")
     with pytest.raises(StepFailed, match="no problem is in the split 'train'"):
         run_study(text, tmp_path)
+
+
+def test_training_that_explodes_is_an_error_and_nothing_is_stored(tmp_path):
+    text = tiny_study(tmp_path).replace("d_sae:", "lr: 1.0e+38, d_sae:")
+    with pytest.raises(StepFailed, match="came to weights that are no numbers; a smaller `lr`"):
+        run_study(text, tmp_path)
