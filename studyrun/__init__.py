@@ -83,7 +83,6 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "studyrun.absence": ("Absent",),
     "studyrun.analysis": (
         "Asked",
         "Classification",
@@ -102,6 +101,7 @@ _HOMES = {
     "studyrun.columns": ("Table",),
     "studyrun.comparing": ("Compared",),
     "studyrun.contracts": (
+        "Absent",
         "Bound",
         "CheckScope",
         "Component",
@@ -154,7 +154,6 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
-    from studyrun.absence import Absent
     from studyrun.analysis import (
         Asked,
         Classification,
@@ -173,6 +172,7 @@ if TYPE_CHECKING:
     from studyrun.columns import Table
     from studyrun.comparing import Compared
     from studyrun.contracts import (
+        Absent,
         Bound,
         CheckScope,
         Component,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from studyrun.models import Model
 
 __all__ = [
+    "Absent",
     "Bound",
     "CheckScope",
     "Component",
@@ -192,6 +193,15 @@ class Fault:
     """The values that would have been right, if they can be listed."""
     within: str = ""
     """The piece of the text at `path` that is wrong, e.g. a column named in SQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent(Fault):
+    """Found by a `check` where a download or an installation is missing, not where a name is wrong.
+
+    `studyrun check` warns of it and accepts the study, `plan` shows what it blocks. The message
+    says how to get it, and so must the StudyError that `digest` or `facts` raises meanwhile.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from studyrun import params
-from studyrun.absence import Absent
-from studyrun.contracts import CheckScope
+from studyrun.contracts import Absent, CheckScope
 from studyrun.errors import PluginError, StudyError
 from studyrun.faults.findings import Finding
 from studyrun.keys import digest

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from studyrun import CheckScope, Estimate, ModelFacts
 from studyrun_data.sizes import size_of
-from studyrun_extract.pieces import at_once
+from studyrun_extract.pieces import flops_of_a_token, length_of_a_piece
 
 if TYPE_CHECKING:
     from studyrun_extract.params import ExtractParams
 
-__all__ = ["estimate", "flops_of_a_token"]
+__all__ = ["estimate"]
 
 AT_ONCE = 64
 """Problems in a batch, unless the study says otherwise."""
@@ -33,8 +33,7 @@ def estimate(params: ExtractParams, scope: CheckScope) -> Estimate | None:
     blocks = max(params.layers) + 1 if thoughts is None else model.n_layers
     tokens = size.tokens + (thoughts or 0)
     row = len(params.layers) * len(params.positions) * model.d_model
-    flops = model.n_layers * flops_of_a_token(model)
-    piece = min(size.problems, at_once(FLOAT * row, flops, cpu=False)) * row
+    piece = min(size.problems, length_of_a_piece(params, model, cpu=False)) * row
     batch = min(AT_ONCE, size.problems) * tokens * blocks * 2 * model.d_model
     also = f" and {thoughts} thoughts" if thoughts else ""
     return Estimate(
@@ -42,14 +41,6 @@ def estimate(params: ExtractParams, scope: CheckScope) -> Estimate | None:
         bytes=FLOAT * (piece + batch) + LIBRARIES,
         note=f"{size.problems:,} problems of about {size.tokens} tokens{also}, {blocks} blocks",
     )
-
-
-def flops_of_a_token(model: ModelFacts) -> int:
-    """Operations of one token in one block, attention to others aside: 2 for each weight.
-
-    Where nobody counted the weights they are taken to be 12 d_model^2, as in GPT-2 and its kin.
-    """
-    return 2 * (model.block_parameters or 12 * model.d_model**2)
 
 
 def _thoughts(params: ExtractParams, model: ModelFacts) -> int | None:

@@ -13,10 +13,9 @@ import polars as pl
 import torch
 
 from studyrun import QuestionsRefused, Refusing, Result, StudyError
-from studyrun_extract.estimate import flops_of_a_token
 from studyrun_extract.exclusion import all_reasons, finite_ones, listed, tables
 from studyrun_extract.growing import Growing
-from studyrun_extract.pieces import MOST, at_once
+from studyrun_extract.pieces import MOST, length_of_a_piece
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +37,7 @@ def run(params: ExtractParams, inputs: Inputs, context: Context) -> Result:
     if refused and params.on_error == "stop":
         raise StudyError(_message(problems, refused))
     rows = [row for row in range(problems.height) if row not in refused]
-    size = _length_of_a_piece(params, model, context)
+    size = length_of_a_piece(params, model.facts, cpu=context.device.type == "cpu")
     growing = _opened(params, model, context, size)
     done = min(len(rows), size * len(growing.blocks))
     if done:
@@ -104,13 +103,6 @@ def _problems(artifact: Artifact) -> pl.DataFrame:
     """Only the columns that are needed; solutions are long."""
     table = pl.read_parquet(artifact.file("table.parquet"), columns=["id", "split", "question"])
     return table.with_row_index("problem")
-
-
-def _length_of_a_piece(params: ExtractParams, model: Model, context: Context) -> int:
-    facts = model.facts
-    row = len(params.layers) * len(params.positions) * facts.d_model * torch.float32.itemsize
-    flops = facts.n_layers * flops_of_a_token(facts)
-    return at_once(row, flops, cpu=context.device.type == "cpu")
 
 
 def _opened(params: ExtractParams, model: Model, context: Context, size: int) -> Growing:

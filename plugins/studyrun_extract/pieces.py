@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["MOST", "WHOLE", "at_once"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from studyrun import ModelFacts
+    from studyrun_extract.params import ExtractParams
+
+__all__ = ["MOST", "WHOLE", "at_once", "flops_of_a_token", "length_of_a_piece"]
+
+FLOAT = 4
+"""Bytes of a number of float32, in which activations are computed."""
 
 MOST = 4096
 """Problems taken at once where a row is short and the model small."""
@@ -30,3 +39,17 @@ def at_once(row_bytes: int, token_flops: int, *, cpu: bool) -> int:
     fitting = ROOM // row_bytes
     quick = int(LOST[cpu]) // (TOKENS * max(1, token_flops))
     return min(MOST, max(LEAST, min(fitting, quick) // WHOLE * WHOLE))
+
+
+def length_of_a_piece(params: ExtractParams, model: ModelFacts, *, cpu: bool) -> int:
+    """The same for what a step asks of a model."""
+    row = len(params.layers) * len(params.positions) * model.d_model
+    return at_once(FLOAT * row, model.n_layers * flops_of_a_token(model), cpu=cpu)
+
+
+def flops_of_a_token(model: ModelFacts) -> int:
+    """Operations of one token in one block, attention to others aside: 2 for each weight.
+
+    Where nobody counted the weights they are taken to be 12 d_model^2, as in GPT-2 and its kin.
+    """
+    return 2 * (model.block_parameters or 12 * model.d_model**2)

@@ -181,7 +181,7 @@ class Stack:
         return states
 
     def _new_cache(self) -> Any:
-        from studyrun_models.roomy import roomy_cache
+        from studyrun_models.kv_cache import roomy_cache
 
         if "past_key_values" not in self._accepts:
             raise SiteError(f"{type(self.model).__name__} keeps no keys and values: cannot go on")

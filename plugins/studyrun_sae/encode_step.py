@@ -15,7 +15,7 @@ from studyrun_extract.columns import ROWS
 from studyrun_extract.view import Activations
 from studyrun_sae.artifacts import SaeArtifact
 from studyrun_sae.blocks import blocks
-from studyrun_sae.pairs import Encoder, Pairs
+from studyrun_sae.encoding import Encoder, Pairs
 from studyrun_sae.quality import quality
 from studyrun_sae.sae import SAE
 

@@ -13,11 +13,11 @@ from torch import Tensor
 from studyrun import Context, Inputs, Position, Result, StudyError
 from studyrun_extract.view import Activations
 from studyrun_sae.artifacts import describe, fingerprint
-from studyrun_sae.keeping import Keeper
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.quality import quality
 from studyrun_sae.sites import site_faults
-from studyrun_sae.training import Trained, Training, train
+from studyrun_sae.training.keeping import Keeper
+from studyrun_sae.training.train import Trained, Training, train
 
 __all__ = ["Site", "chosen", "keeper_of", "result_of", "run", "site_of", "told", "training_of"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studyrun import params
-from studyrun.absence import Absent
+from studyrun.contracts import Absent
 from studyrun.errors import PluginError, StudyError
 from studyrun.faults.findings import ABSENT, Finding
 from studyrun.faults.references import references

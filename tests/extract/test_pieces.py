@@ -33,7 +33,7 @@ def model(tmp_path_factory):
 @pytest.fixture
 def pieces_of(monkeypatch):
     """Sets how many problems are taken at once."""
-    return lambda size: monkeypatch.setattr(extract, "at_once", lambda *_row, cpu: size)
+    return lambda size: monkeypatch.setattr(extract, "length_of_a_piece", lambda *_of, cpu: size)
 
 
 class Watched:

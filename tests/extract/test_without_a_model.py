@@ -34,7 +34,7 @@ from studyrun_extract import extract
 from studyrun_extract.growing import Growing
 import studyrun_data.jsonl, studyrun_models.codi, studyrun_sae.encode_step, studyrun_sae.train_step
 from transformers import AutoModelForCausalLM, LlamaForCausalLM
-extract.at_once = lambda *_row, cpu: 16
+extract.length_of_a_piece = lambda *_of, cpu: 16
 append, left = Growing.append, 0
 def counted(self, *given):
     global left

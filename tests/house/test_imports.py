@@ -16,7 +16,7 @@ LAYERS = [
     | {"scalars", "keywords", "sqlwords", "names"},
     {"diagnostics", "artifacts", "contents", "tables", "history", "document", "words"}
     | {"columns", "places"},
-    {"contracts", "absence", "models", "analysis", "edits", "sections", "saes"},
+    {"contracts", "models", "analysis", "edits", "sections", "saes"},
     {"source", "registry", "catalog", "plugins", "discovery", "vetting", "marks", "derived"}
     | {"syntax", "parser", "findings", "fields", "references"},
     {"study", "overrides", "drafts", "matrix", "links", "wanted"},

@@ -12,14 +12,14 @@ from known_dictionary import generator, planted, quietly
 from structured import low_rank, structured
 from studyrun import params as core
 from studyrun_sae import metrics
-from studyrun_sae.initial import initial_weights
 from studyrun_sae.params import BatchTopK, JumpReLU, Matryoshka, SaeTrain, Standard, Trained
 from studyrun_sae.recipes import RECIPES, recipe_of
 from studyrun_sae.recipes.batchtopk import largest_of_batch
-from studyrun_sae.recipes.contract import encoded, left, relative_error
+from studyrun_sae.recipes.gradients import encoded, left, relative_error
 from studyrun_sae.recipes.jumprelu import jumped
 from studyrun_sae.recipes.matryoshka import doubling
-from studyrun_sae.training import train
+from studyrun_sae.training.initial import initial_weights
+from studyrun_sae.training.train import train
 
 SMALL = SaeTrain(d_sae=32, k=4, epochs=40, batch_size=128)
 GROUPED = Trained(matryoshka=Matryoshka(groups=[24, 8]))

@@ -8,10 +8,10 @@ import torch
 from known_dictionary import generator, planted, quietly
 
 from studyrun.testing import run_study, tiny_study
-from studyrun_sae.keeping import Keeper
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.recipes import RECIPES
-from studyrun_sae.training import train
+from studyrun_sae.training.keeping import Keeper
+from studyrun_sae.training.train import train
 
 SMALL = SaeTrain(d_sae=40, k=4, epochs=6, batch_size=64, resample_every=2, held_out=True)
 MAKER = {"torch": "1"}

@@ -19,7 +19,7 @@ from studyrun_sae import metrics
 from studyrun_sae.architectures import ARCHITECTURES, AbsTopK, TopK
 from studyrun_sae.artifacts import describe, fingerprint, restore
 from studyrun_sae.checks import check_training
-from studyrun_sae.pairs import Encoder, largest
+from studyrun_sae.encoding import Encoder, largest
 from studyrun_sae.params import BatchTopK, JumpReLU, Matryoshka, SaeTrain, Trained
 from studyrun_sae.recipes import RECIPES
 from studyrun_sae.sae import SAE
@@ -70,7 +70,7 @@ def test_only_the_train_split_is_learnt_from(run, tmp_path):
     x = site(run)
     train = (run["activations"].table["split"] == "train").to_torch()
     from studyrun.context import seed_of
-    from studyrun_sae.training import train as fit
+    from studyrun_sae.training.train import train as fit
 
     params = SaeTrain(d_sae=24, k=4, epochs=2)
     generator = torch.Generator().manual_seed(seed_of(0, "sae-train"))

@@ -11,15 +11,15 @@ from known_dictionary import generator, planted, quietly
 
 from strategies import recipes_alike
 from studyrun.testing import run_study, tiny_study
-from studyrun_sae import many
-from studyrun_sae.keeping import Keeper
-from studyrun_sae.many import Planned, stacks
+from studyrun_sae import train_many as many
 from studyrun_sae.params import JumpReLU, SaeTrain, Trained
 from studyrun_sae.recipes import RECIPES
-from studyrun_sae.stack import Stack
-from studyrun_sae.stacked_training import UnlikeError, train_stack
-from studyrun_sae.trainer import Trainer
-from studyrun_sae.training import Training, train
+from studyrun_sae.train_many import Planned, stacks
+from studyrun_sae.training.keeping import Keeper
+from studyrun_sae.training.stack import Stack
+from studyrun_sae.training.stacked import UnlikeError, train_stack
+from studyrun_sae.training.train import Training, train
+from studyrun_sae.training.trainer import Trainer
 
 SMALL = SaeTrain(d_sae=24, k=3, epochs=5, batch_size=20, resample_every=2, held_out=True)
 

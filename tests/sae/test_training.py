@@ -8,13 +8,13 @@ from known_dictionary import generator, planted, quietly
 
 from structured import low_rank, structured
 from studyrun_sae import metrics
-from studyrun_sae.adam import Adam
-from studyrun_sae.initial import geometric_median, initial_weights, input_scale
-from studyrun_sae.loss import loss_terms
 from studyrun_sae.params import AbsTopKRecipe, SaeTrain
 from studyrun_sae.recipes import RECIPES, recipe_of
-from studyrun_sae.resampling import entries_of, resample
-from studyrun_sae.training import learning_rate, train
+from studyrun_sae.training.adam import Adam
+from studyrun_sae.training.initial import geometric_median, initial_weights, input_scale
+from studyrun_sae.training.loss import loss_terms
+from studyrun_sae.training.resampling import entries_of, resample
+from studyrun_sae.training.train import learning_rate, train
 
 SMALL = SaeTrain(d_sae=40, k=4, epochs=4, batch_size=64)
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from studyrun_sae.architectures import BatchTopK
 from studyrun_sae.recipes.choosing import Several, largest, spread
-from studyrun_sae.recipes.contract import Passed, Recipe, Variance, counted, encoded, relative_error
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance
+from studyrun_sae.recipes.gradients import counted, encoded, relative_error
 
 __all__ = ["BatchTopKRecipe", "largest_of_batch"]
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from studyrun_sae.architectures import JumpReLU
 from studyrun_sae.recipes.choosing import largest
-from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, left
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance
+from studyrun_sae.recipes.gradients import encoded, left
 
 __all__ = ["JumpReLURecipe", "jumped"]
 

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from studyrun_sae.architectures import AbsTopK, KSparse, TopK
 from studyrun_sae.recipes.choosing import Chosen, largest, spread
-from studyrun_sae.recipes.contract import Passed, Recipe, Variance, encoded, relative_error
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance
+from studyrun_sae.recipes.gradients import encoded, left, relative_error
 from studyrun_sae.sae import decode_active
 
 __all__ = ["AbsTopKRecipe", "TopKRecipe"]
@@ -52,9 +53,8 @@ class TopKRecipe(Recipe):
     ) -> Passed:
         chosen = self.chosen(pre_acts)
         z = spread(chosen, self.kept(pre_acts, chosen), self.d_sae)
-        error = x - (z @ weights["W_dec"] + weights["b_dec"].unsqueeze(-2))
+        error, reconstruction = left(x, z, weights, variance)
         on = z.detach() != 0
-        reconstruction = relative_error(error, variance)
         none, n_active = reconstruction.detach() * 0, on.sum((-2, -1))
         return Passed(pre_acts, error, reconstruction, none, n_active, on.any(-2))
 

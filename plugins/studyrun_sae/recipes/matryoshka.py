@@ -12,7 +12,8 @@ from torch import Tensor
 from studyrun_sae.architectures import Matryoshka
 from studyrun_sae.recipes.batchtopk import BatchTopKRecipe
 from studyrun_sae.recipes.choosing import Several
-from studyrun_sae.recipes.contract import Variance, relative_error
+from studyrun_sae.recipes.contract import Variance
+from studyrun_sae.recipes.gradients import relative_error
 
 __all__ = ["MatryoshkaRecipe", "doubling"]
 

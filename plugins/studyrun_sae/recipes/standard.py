@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from studyrun_sae.architectures import Standard
-from studyrun_sae.recipes.contract import Passed, Recipe, Variance, counted, encoded, left
+from studyrun_sae.recipes.contract import Passed, Recipe, Variance
+from studyrun_sae.recipes.gradients import counted, encoded, left
 
 __all__ = ["StandardRecipe"]
 

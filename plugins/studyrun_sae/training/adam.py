@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Adam", "StackedAdam"]
+__all__ = ["Adam"]
 
 
 @dataclass(eq=False)
@@ -44,6 +44,18 @@ class Adam:
         self._count()
         self._move(self._moved(gradients), lr)
 
+    @torch.no_grad()
+    def step_each(self, gradients: dict[str, Tensor], rates: Sequence[float]) -> None:
+        """The same of stacks of tensors, each member at its own rate."""
+        self._count()
+        moved = self._moved(gradients)
+        for rate in dict.fromkeys(rates):
+            members = [index for index, each in enumerate(rates) if each == rate]
+            some = moved
+            if len(members) < len(rates):
+                some = [tuple(t[index] for t in parts) for parts in moved for index in members]
+            self._move(some, rate)
+
     def _count(self) -> None:
         self.steps += 1
         self._counted.fill_(self.steps)
@@ -69,19 +81,3 @@ class Adam:
         for name, index in entries.items():
             self.means[name][index] = 0.0
             self.squares[name][index] = 0.0
-
-
-class StackedAdam(Adam):
-    """Adam over stacks of tensors, all in one operation for each rate that members have."""
-
-    @torch.no_grad()
-    def step_each(self, gradients: dict[str, Tensor], rates: Sequence[float]) -> None:
-        """One step, of each member's own size."""
-        self._count()
-        moved = self._moved(gradients)
-        for rate in dict.fromkeys(rates):
-            members = [index for index, each in enumerate(rates) if each == rate]
-            some = moved
-            if len(members) < len(rates):
-                some = [tuple(t[index] for t in parts) for parts in moved for index in members]
-            self._move(some, rate)

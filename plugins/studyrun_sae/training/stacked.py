@@ -9,11 +9,19 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from studyrun_sae.initial import input_scale
 from studyrun_sae.params import SaeTrain
-from studyrun_sae.stack import Stack, orders
-from studyrun_sae.trainer import Trainer
-from studyrun_sae.training import Track, Trained, Training, keep, learning_rate, resumed, trained
+from studyrun_sae.training.initial import input_scale
+from studyrun_sae.training.stack import Stack, orders
+from studyrun_sae.training.train import (
+    Track,
+    Trained,
+    Training,
+    keep,
+    learning_rate,
+    resumed,
+    trained,
+)
+from studyrun_sae.training.trainer import Trainer
 
 __all__ = ["UnlikeError", "alike", "train_stack"]
 

@@ -13,7 +13,7 @@ from studyrun_sae.architectures import ARCHITECTURES
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.recipes import Recipe
 
-__all__ = ["geometric_median", "initial_weights", "input_scale", "spread"]
+__all__ = ["geometric_median", "initial_weights", "input_scale", "square_deviation"]
 
 
 def input_scale(x: Float[Tensor, "rows d_in"], norm: Literal["rms", "none"]) -> float:
@@ -22,13 +22,13 @@ def input_scale(x: Float[Tensor, "rows d_in"], norm: Literal["rms", "none"]) -> 
     Raises:
         ValueError: the rows are all equal, or not finite.
     """
-    mean_square = spread(x)
+    mean_square = square_deviation(x)
     if not 0 < mean_square < torch.inf:
         raise ValueError(f"the activations' variance is {mean_square}: there is nothing to learn")
     return float(mean_square**0.5) if norm == "rms" else 1.0
 
 
-def spread(x: Float[Tensor, "rows d_in"]) -> float:
+def square_deviation(x: Float[Tensor, "rows d_in"]) -> float:
     """The mean squared deviation of entries from their column's mean; 0 if all rows are alike."""
     if bool((x == x[0]).all()):  # their mean is rounded
         return 0.0

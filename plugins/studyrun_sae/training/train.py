@@ -18,11 +18,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from studyrun_sae import columns
-from studyrun_sae.initial import input_scale
-from studyrun_sae.keeping import Keeper
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.sae import SAE
-from studyrun_sae.trainer import Trainer
+from studyrun_sae.training.initial import input_scale
+from studyrun_sae.training.keeping import Keeper
+from studyrun_sae.training.trainer import Trainer
 
 __all__ = ["Trained", "Training", "keep", "learning_rate", "resumed", "train", "trained"]
 

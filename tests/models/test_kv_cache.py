@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-from studyrun_models.roomy import RoomyLayer, roomy_cache
+from studyrun_models.kv_cache import RoomyLayer, roomy_cache
 
 OPERATIONS = {
     "crop": lambda layer, n: layer.crop(-min(n, layer.get_seq_length() - 1)),

@@ -17,9 +17,7 @@ from torch import Tensor
 from studyrun import Context, Job, Result, StudyError
 from studyrun_extract.view import Activations
 from studyrun_sae.estimate import member_bytes, site_bytes
-from studyrun_sae.initial import spread
 from studyrun_sae.params import SaeTrain
-from studyrun_sae.stacked_training import UnlikeError, alike, train_stack
 from studyrun_sae.train_step import (
     Site,
     chosen,
@@ -30,7 +28,9 @@ from studyrun_sae.train_step import (
     told,
     training_of,
 )
-from studyrun_sae.training import Training
+from studyrun_sae.training.initial import square_deviation
+from studyrun_sae.training.stacked import UnlikeError, alike, train_stack
+from studyrun_sae.training.train import Training
 
 __all__ = ["Planned", "run_many", "stacked", "stacks"]
 
@@ -168,4 +168,4 @@ def _results(kept: Sequence[tuple[int, Site, Training, Context]]) -> list[Number
 
 def learnable(x: Tensor) -> bool:
     """Whether rows are finite and not all alike."""
-    return 0 < spread(x) < torch.inf
+    return 0 < square_deviation(x) < torch.inf

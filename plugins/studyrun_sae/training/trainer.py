@@ -7,15 +7,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from studyrun_sae import columns, metrics
-from studyrun_sae.adam import Adam
 from studyrun_sae.blocks import blocks
-from studyrun_sae.initial import initial_weights
-from studyrun_sae.keeping import State
-from studyrun_sae.loss import LossTerms, loss_terms
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.recipes import recipe_of
-from studyrun_sae.resampling import entries_of, resample
 from studyrun_sae.sae import SAE
+from studyrun_sae.training.adam import Adam
+from studyrun_sae.training.initial import initial_weights
+from studyrun_sae.training.keeping import State
+from studyrun_sae.training.loss import LossTerms, loss_terms
+from studyrun_sae.training.resampling import entries_of, resample
 
 __all__ = ["Trainer", "on_the_sphere", "tangential"]
 

@@ -16,11 +16,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from studyrun_sae.adam import StackedAdam
-from studyrun_sae.loss import LossTerms, loss_terms
 from studyrun_sae.recipes import Recipe
 from studyrun_sae.recipes.choosing import Several
-from studyrun_sae.trainer import Trainer, on_the_sphere, tangential
+from studyrun_sae.training.adam import Adam
+from studyrun_sae.training.loss import LossTerms, loss_terms
+from studyrun_sae.training.trainer import Trainer, on_the_sphere, tangential
 
 __all__ = ["Stack", "orders"]
 
@@ -45,7 +45,7 @@ class Stack:
         self._shared = len(self._sources) == 1
         self.recipe = _recipe_of(members, device)
         self.weights = _stacked([member.weights for member in members])
-        self.adam = StackedAdam(self.weights, first.adam.beta1, first.adam.beta2)
+        self.adam = Adam(self.weights, first.adam.beta1, first.adam.beta2)
         self.adam.steps = first.adam.steps
         self.adam.means = _stacked([member.adam.means for member in members])
         self.adam.squares = _stacked([member.adam.squares for member in members])
