@@ -51,18 +51,18 @@ def in_batches(
     left = [run for run in reversed(runs) if len(run)]
     size = min(size, -(-sum(map(len, left)) // threads))  # so that no thread is without any
     with _workers(threads) as submit:
-        running: dict[Future[bool], Sequence[int]] = {}
+        running: dict[Future[bool], tuple[Sequence[int], bool]] = {}
         while left or running:
             while left and len(running) < threads:
                 piece = _next(left, size)
-                running[submit(_fits, work, piece)] = piece
+                running[submit(_fits, work, piece)] = piece, threads == 1
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                piece = running.pop(future)
+                piece, alone = running.pop(future)
                 if future.result():
                     done(len(piece))
                     continue
                 left.append(piece)
-                if len(piece) == 1 < threads:  # others held the memory: now one after the other
+                if len(piece) == 1 and not alone:  # others held the memory: now one by one
                     threads = 1
                 elif len(piece) <= size:  # else another piece has found out before
                     size = _halved(piece)

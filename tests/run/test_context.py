@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from pathlib import Path
-from threading import Lock
+from threading import Barrier, Lock, Semaphore
 from time import sleep
 
 import numpy as np
@@ -242,21 +242,53 @@ def test_one_row_that_does_not_fit_is_an_error_with_a_cure():
 
 
 def test_a_row_that_fails_while_others_hold_the_memory_is_tried_again_alone():
-    """Law: what fits one piece after the other is done, in however many threads it began."""
-    taken, done, lock = [0], [], Lock()
+    """Law: what fits one piece after the other is done, in however many threads it began.
+
+    Two of three threads fail with a row each while the third holds the memory.
+    """
+    together, held, done, lock = Barrier(3), Semaphore(1), [], Lock()
 
     def work(piece):
         with lock:
-            if taken[0] + len(piece) > 3:
+            first = len(tried) < 3
+            tried.append(piece)
+        if not held.acquire(blocking=False):
+            together.wait(30)
+            raise MemoryError
+        if first:
+            together.wait(30)  # the two have found no memory
+        held.release()
+        done.extend(piece)
+
+    tried = []
+    in_batches(work, [[0], [1], [2]], 1, id, id, 3)
+    assert sorted(done) == [0, 1, 2]
+    assert len(tried) == 5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    capacity=st.integers(1, 6),
+    threads=st.integers(2, 4),
+)
+def test_what_fits_one_by_one_is_done_in_however_many_threads(lengths, capacity, threads):
+    """Law: with room for one row at a time, every row is done, whoever else holds the room."""
+    taken, done, lock = [0], [], Lock()
+    ends = [0, *accumulate(lengths)]
+
+    def work(piece):
+        with lock:
+            if taken[0] + len(piece) > capacity:
                 raise MemoryError
             taken[0] += len(piece)
-        sleep(0.01)
+        sleep(0.0005)
         with lock:
             taken[0] -= len(piece)
             done.extend(piece)
 
-    in_batches(work, [range(3), range(3, 6), range(6, 9)], 3, id, id, 3)
-    assert sorted(done) == list(range(9))
+    in_batches(work, [range(*pair) for pair in pairwise(ends)], 6, id, id, threads)
+    assert sorted(done) == list(range(ends[-1]))
 
 
 def test_any_other_error_is_left_alone():
