@@ -1,7 +1,7 @@
 """The active pairs of rows, without the dense z.
 
-On CPU numpy does what comes before and after the product, some rows at a time: they stay in the
-processor's cache, and torch's other threads are not woken for what one has done meanwhile.
+On CPU numpy does what comes after the product, some rows at a time: they stay in the processor's
+cache, and torch's other threads are not woken for what one has done meanwhile.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Encoder:
         """Of an SAE whose weights stay as they are."""
         self.sae = sae
         self._room: tuple[Tensor, Tensor] | None = None
+        self._ordered = np.empty(PIECE, np.float32)
 
     def pairs(self, x: Float[Tensor, "rows d_in"]) -> Pairs:
         """Where sae.encode(x) is not 0, row after row."""
@@ -77,7 +78,7 @@ class Encoder:
         for piece in _pieces(rows, d_sae, PIECE if type(self.sae.architecture) in SIZE else GRAIN):
             h = product[piece]
             h += b_enc
-            place, activation = _active(self.sae.architecture, h)
+            place, activation = _active(self.sae.architecture, h, self._ordered)
             place = place.astype(np.int32)  # divides three times as fast
             row = place // d_sae
             found.append((row + piece.start, place - row * d_sae, activation))
@@ -91,8 +92,7 @@ class Encoder:
             self._room = x.new_empty(BLOCK, sae.d_in), x.new_empty(BLOCK, sae.d_sae)
         centred, product = (room[: len(x)] for room in self._room)
         if sae.architecture.pre_bias:
-            np.subtract(x.numpy(), sae.b_dec.numpy(), out=centred.numpy())
-            x = centred
+            x = torch.sub(x, sae.b_dec, out=centred)
         return torch.mm(x, sae.W_enc, out=product)
 
 
@@ -103,11 +103,11 @@ def _pieces(rows: int, d_sae: int, size: int) -> Iterator[slice]:
         yield slice(start, min(start + step, rows))
 
 
-def _active(architecture: Architecture, h: Array) -> tuple[Array, Array]:
+def _active(architecture: Architecture, h: Array, room: Array) -> tuple[Array, Array]:
     """Where activate(h) is not 0, counted through all rows, and what it is there."""
     size = SIZE.get(type(architecture))
     if size is not None and isinstance(architecture, KSparse):
-        places = largest(size(h), architecture.k)
+        places = largest(size(h), architecture.k, room)
         if places is not None:
             z = h.reshape(-1)[places]
             on = z > 0 if isinstance(architecture, TopK) else z != 0
@@ -117,10 +117,11 @@ def _active(architecture: Architecture, h: Array) -> tuple[Array, Array]:
     return places, dense[places]
 
 
-def largest(size: Array, k: int) -> Array | None:
+def largest(size: Array, k: int, room: Array) -> Array | None:
     """Where the k largest of each row are, counted through all rows.
 
     None where they are not certain: of several that equal the k-th, torch.topk has its choice.
+    `room`, for at least as many numbers, or SHORT for a single row, is written over.
 
     k of many groups of features have a largest entry that is at least the k-th of those; so the
     k largest of all are at least that, and little else is.
@@ -129,12 +130,12 @@ def largest(size: Array, k: int) -> Array | None:
     width = d_sae // (GROUPS * k)
     if width > 1:
         whole = d_sae - d_sae % width
-        bound = _kth(size[:, :whole].reshape(rows, width, -1).max(axis=1), k)
+        bound = _kth(size[:, :whole].reshape(rows, width, -1).max(axis=1), k, room)
     else:
-        bound = _kth(size, k)
+        bound = _kth(size, k, room)
     places = np.flatnonzero(size >= bound)
     if len(places) != k * rows:
-        places = _of_candidates(size, places, k)
+        places = _of_candidates(size, places, k, room)
     if len(places) != k * rows:
         return None
     start = np.arange(0, rows * d_sae, d_sae)
@@ -142,7 +143,7 @@ def largest(size: Array, k: int) -> Array | None:
     return places if bool(((start <= first) & (last < start + d_sae)).all()) else None
 
 
-def _of_candidates(size: Array, places: Array, k: int) -> Array:
+def _of_candidates(size: Array, places: Array, k: int, room: Array) -> Array:
     """Those among the places that are at least their row's k-th largest."""
     row = places // size.shape[1]
     count = np.bincount(row, minlength=len(size))
@@ -151,12 +152,16 @@ def _of_candidates(size: Array, places: Array, k: int) -> Array:
     found = np.full((len(size), count.max()), -np.inf, size.dtype)
     among = np.arange(count.max()) < count[:, None]
     found[among] = size.reshape(-1)[places]
-    return places[(found >= _kth(found, k))[among]]
+    return places[(found >= _kth(found, k, room))[among]]
 
 
-def _kth(size: Array, k: int) -> Array:
+def _kth(size: Array, k: int, room: Array) -> Array:
     """(rows, 1): the k-th largest of each row."""
     at = size.shape[1] - k
-    ordered = np.sort(size, axis=1) if size.shape[1] <= SHORT else np.partition(size, at, axis=1)
-    kth: Array = ordered[:, at, None]
-    return kth
+    if size.shape[1] > SHORT:
+        ordered = np.partition(size, at, axis=1)
+    else:
+        ordered = room[: size.size].reshape(size.shape)
+        np.copyto(ordered, size)
+        ordered.sort(axis=1)
+    return ordered[:, at, None]

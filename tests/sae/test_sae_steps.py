@@ -149,11 +149,11 @@ def test_few_of_many_are_found_among_the_largest_of_groups(name, d_sae, k):
 
 
 def test_the_k_largest_are_certain_or_left_to_torch():
-    h = np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]])
-    assert largest(h[:1], 2).tolist() == [0, 2]
-    assert largest(h, 1) is None
+    h, room = np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 2.0]]), np.empty(8)
+    assert largest(h[:1], 2, room).tolist() == [0, 2]
+    assert largest(h, 1, room) is None
     nan_and_tie = np.array([[np.nan, 1.0, 2.0, 0.0], [3.0, 2.0, 2.0, 1.0]])
-    assert largest(nan_and_tie, 2) is None
+    assert largest(nan_and_tie, 2, room) is None
 
 
 def test_no_dense_activations_on_disk(run):
