@@ -35,8 +35,8 @@ from studyrun_sae.encoding import Encoder, Pairs
 from studyrun_sae.params import SaeTrain
 from studyrun_sae.recipes import RECIPES
 from studyrun_sae.sae import SAE
-from studyrun_sae.training.stacked import train_stack
 from studyrun_sae.training.train import Training, train
+from studyrun_sae.training.train_stack import train_stack
 
 D_IN = 2048
 ENCODE = {"encode-512": (512, 100, 16_384, 1.3), "encode-32768": (32_768, 32, 2_048, 1.12)}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from studyrun import CheckScope, Estimate, ModelFacts
 from studyrun_data.sizes import size_of
-from studyrun_extract.pieces import flops_of_a_token, length_of_a_piece
+from studyrun_extract.pieces import FLOAT, flops_of_a_token, length_of_a_piece
 
 if TYPE_CHECKING:
     from studyrun_extract.params import ExtractParams
@@ -17,7 +17,6 @@ AT_ONCE = 64
 """Problems in a batch, unless the study says otherwise."""
 LIBRARIES = 100_000_000
 """Bytes that the first pass of any model takes, however small it is."""
-FLOAT = 4
 
 
 def estimate(params: ExtractParams, scope: CheckScope) -> Estimate | None:

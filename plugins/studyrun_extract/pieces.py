@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from studyrun import ModelFacts
     from studyrun_extract.params import ExtractParams
 
-__all__ = ["MOST", "WHOLE", "at_once", "flops_of_a_token", "length_of_a_piece"]
+__all__ = ["FLOAT", "MOST", "WHOLE", "at_once", "flops_of_a_token", "length_of_a_piece"]
 
 FLOAT = 4
 """Bytes of a number of float32, in which activations are computed."""

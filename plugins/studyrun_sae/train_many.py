@@ -29,8 +29,8 @@ from studyrun_sae.train_step import (
     training_of,
 )
 from studyrun_sae.training.initial import square_deviation
-from studyrun_sae.training.stacked import UnlikeError, alike, train_stack
 from studyrun_sae.training.train import Training
+from studyrun_sae.training.train_stack import UnlikeError, alike, train_stack
 
 __all__ = ["Planned", "run_many", "stacked", "stacks"]
 

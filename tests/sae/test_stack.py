@@ -17,8 +17,8 @@ from studyrun_sae.recipes import RECIPES
 from studyrun_sae.train_many import Planned, stacks
 from studyrun_sae.training.keeping import Keeper
 from studyrun_sae.training.stack import Stack
-from studyrun_sae.training.stacked import UnlikeError, train_stack
 from studyrun_sae.training.train import Training, train
+from studyrun_sae.training.train_stack import UnlikeError, train_stack
 from studyrun_sae.training.trainer import Trainer
 
 SMALL = SaeTrain(d_sae=24, k=3, epochs=5, batch_size=20, resample_every=2, held_out=True)
